@@ -1,0 +1,242 @@
+"""In: the C and Zig sources. Out: the cffi extension recompiler._native, and the loader stubs.
+
+    python csrc/build.py [native] [stubs] [fuzz]        (nothing named: native and stubs)
+
+One source list serves all. The compiler is PyPI's ziglang: no gcc and no root needed. The same inputs give the same bytes; a
+target whose inputs have not changed is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CSRC = ROOT / "csrc"
+LOADER = ROOT / "loader"
+BUILD = Path(os.environ.get("RECOMPILER_BUILD_DIR", ROOT / "build"))
+PACKAGE = ROOT / "tools" / "recompiler"
+VERSION = "0.1.0"
+
+# Both the extension and the stub.
+SOURCES = [
+    "rc_error.c",
+    "rc_json.c",
+    "rc_trailer.c",
+    "rc_records.c",
+    "rc_keys.c",
+    "rc_manifest.c",
+    "rc_elf.c",
+    "rc_wasm.c",
+    "rc_verify.c",
+    "rc_host.c",
+    "rc_engine_check.c",
+]
+# The stub alone: what talks to a vkernel and runs a guest.
+STUB_SOURCES = [
+    "rc_base64.c",
+    "rc_frame.c",
+    "rc_wire.c",
+    "rc_sandbox.c",
+    "rc_wasi.c",
+    "rc_wasi_table.c",
+]
+WASM3 = ("pywasm3", "0.5.0")
+
+WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
+RELEASE = ["-O2", "-g0", "-fno-sanitize=undefined", "-ffunction-sections", "-fdata-sections", "-fstack-protector-strong"]
+# The lowest CPU a target must have; SSE4.1 is worth 1.3x to BLAKE3.
+CPU = {"x86_64": "x86_64_v2", "aarch64": "generic"}
+STUB_TARGETS = ("x86_64-linux", "aarch64-linux")
+
+
+class BuildError(Exception):
+    """A build step failed; the message is for the person who typed make."""
+
+
+def run(command: Sequence[str | Path], what: str) -> None:
+    """Runs one build step; its output is shown only when it fails."""
+    result = subprocess.run([str(c) for c in command], cwd=ROOT, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise BuildError(f"{what} failed:\n{result.stdout}{result.stderr}")
+
+
+def zig(*arguments: str | Path) -> list[str | Path]:
+    return [sys.executable, "-m", "ziglang", *arguments]
+
+
+def say(text: str) -> None:
+    print(f"build: {text}", flush=True)
+
+
+def digest(inputs: Iterable[Path], *words: str) -> str:
+    """Names a target's state: every input's bytes, this script, the compiler's version, the flags."""
+    import importlib.metadata
+
+    h = hashlib.blake2b(digest_size=16)
+    for word in (importlib.metadata.version("ziglang"), sys.version, *words):
+        h.update(word.encode() + b"\0")
+    for path in [Path(__file__), *sorted(inputs)]:
+        data = path.read_bytes()
+        h.update(f"{path.name} {len(data)}\0".encode() + data)
+    return h.hexdigest()
+
+
+def make(output: Path, inputs: Iterable[Path], words: Sequence[str], step: Callable[[Path], None]) -> None:
+    """Runs step(temporary path) and renames the result to output, unless the inputs are those of last time."""
+    stamp = BUILD / "stamps" / (output.name + ".stamp")
+    state = digest(inputs, *words)
+    if output.exists() and stamp.exists() and stamp.read_text() == state:
+        return
+    say(f"{output.relative_to(ROOT) if output.is_relative_to(ROOT) else output}")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as scratch:
+        partial = Path(scratch) / output.name
+        step(partial)
+        os.replace(partial, output)
+    stamp.write_text(state)
+
+
+def headers() -> list[Path]:
+    return [*CSRC.glob("*.h"), *LOADER.glob("*.h")]
+
+
+def crypto_object(arch: str, abi: str) -> Path:
+    """BLAKE3 and Ed25519 of Zig's standard library, as an object file with a C ABI."""
+    output = BUILD / f"crypto-{arch}-{abi}.o"
+
+    def step(partial: Path) -> None:
+        target = ["-target", f"{arch}-linux-{abi}", f"-mcpu={CPU[arch]}"]
+        flags = ["-O", "ReleaseFast", "-fstrip", "-fPIC", "-ffunction-sections"]
+        run(zig("build-obj", *flags, *target, CSRC / "crypto.zig", f"-femit-bin={partial}"), "crypto.zig")
+
+    make(output, [CSRC / "crypto.zig"], [arch, abi], step)
+    return output
+
+
+def cdef() -> str:
+    """The part of rc.h between the cffi marks: the header text is the binding."""
+    text = (CSRC / "rc.h").read_text()
+    found = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.S)
+    if not found:
+        raise BuildError("csrc/rc.h has no cffi marks")
+    return found.group(1)
+
+
+def native() -> None:
+    """tools/recompiler/_native.abi3.so: the C library as a cffi API-mode extension."""
+    include = Path(sysconfig.get_paths()["include"])
+    if not (include / "Python.h").exists():
+        raise BuildError(f"Python's headers are missing ({include}/Python.h): apt-get install python3-dev")
+    import cffi
+
+    arch = platform.machine()
+    if arch not in CPU:
+        raise BuildError(f"no build for {arch}: {', '.join(CPU)} only")
+    abi = "gnu" if platform.libc_ver()[0] == "glibc" else "musl"
+    sources = [CSRC / name for name in SOURCES]
+    output = PACKAGE / "_native.abi3.so"
+
+    def step(partial: Path) -> None:
+        ffi = cffi.FFI()
+        ffi.cdef(cdef())
+        ffi.set_source("recompiler._native", '#include "rc.h"')
+        wrapper = partial.parent / "_native.c"
+        ffi.emit_c_code(str(wrapper))
+        target = ["-target", f"{arch}-linux-{abi}", f"-mcpu={CPU[arch]}"]
+        flags = [*RELEASE, "-fPIC", f"-I{CSRC}", f"-I{include}"]
+        # The generated wrapper is not ours to warn about.
+        run(zig("cc", *target, *flags, "-w", "-c", wrapper, "-o", partial.parent / "_native.o"), "the cffi wrapper")
+        objects = [partial.parent / "_native.o", crypto_object(arch, abi)]
+        link = ["-shared", "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now"]
+        run(zig("cc", *target, *WARNINGS, *flags, *link, *sources, *objects, "-o", partial), "the extension")
+
+    make(output, [*sources, *headers(), CSRC / "crypto.zig"], [arch, abi, *RELEASE, *WARNINGS], step)
+
+
+def wasm3_sources() -> Path:
+    """wasm3's C out of the pinned pywasm3 sdist: fetched once, hash-checked by pip, unpacked under build/."""
+    name, version = WASM3
+    folder = BUILD / f"{name}-{version}" / "wasm3"
+    if folder.is_dir():
+        return folder
+    say(f"fetching wasm3's C sources ({name} {version}, once)")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as scratch:
+        options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--require-hashes"]
+        requirement = ["-r", CSRC / "wasm3.lock"]
+        run([sys.executable, "-m", "pip", "download", *options, *requirement, "-d", scratch], "pip download pywasm3")
+        with tarfile.open(next(Path(scratch).glob("*.tar.gz"))) as archive:
+            archive.extractall(scratch, filter="data")
+        os.replace(Path(scratch) / f"{name}-{version}", folder.parent)
+    return folder
+
+
+def stub(target: str, development: bool) -> None:
+    """tools/recompiler/stubs/stub-TARGET[-dev]: the static loader."""
+    arch = target.split("-", maxsplit=1)[0]
+    wasm3 = wasm3_sources()
+    ours = [*(CSRC / name for name in SOURCES + STUB_SOURCES), *sorted(LOADER.glob("*.c"))]
+    theirs = sorted(wasm3.glob("m3_*.c"))
+    output = PACKAGE / "stubs" / f"stub-{target}{'-dev' if development else ''}"
+    defines = [f'-DRECOMPILER_VERSION="{VERSION}"', f'-DRECOMPILER_TARGET="{target}"']
+    if development:
+        defines.append("-DRECOMPILER_DEVELOPMENT")
+
+    def step(partial: Path) -> None:
+        platform_flags = ["-target", f"{arch}-linux-musl", f"-mcpu={CPU[arch]}"]
+        # One relocatable object for wasm3: its warnings are not ours, and its allocator is fenced (loader/fence.c).
+        fence = ["-Dcalloc=rc_fence_calloc", "-Drealloc=rc_fence_realloc", "-Dfree=rc_fence_free"]
+        wasm3_flags = [*RELEASE, "-w", "-fno-stack-protector", "-Dd_m3LogOutput=0"]
+        objects = []
+        for source in theirs:
+            item = partial.parent / (source.stem + ".o")
+            fenced = [*fence, "-include", LOADER / "fence.h"] if source.name == "m3_core.c" else []
+            run(zig("cc", *platform_flags, *wasm3_flags, *fenced, "-c", source, "-o", item), source.name)
+            objects.append(item)
+        flags = [*WARNINGS, *RELEASE, *defines, f"-I{CSRC}", f"-I{LOADER}", f"-I{wasm3}"]
+        link = ["-static", "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
+        crypto = crypto_object(arch, "musl")
+        run(zig("cc", *platform_flags, *flags, *link, *ours, *objects, crypto, "-o", partial), output.name)
+
+    make(output, [*ours, *theirs, *headers(), CSRC / "crypto.zig"], [target, *defines, *RELEASE, *WARNINGS], step)
+
+
+def stubs() -> None:
+    for target in STUB_TARGETS:
+        for development in (False, True):
+            stub(target, development)
+
+
+STEPS: dict[str, Callable[[], None]] = {"native": native, "stubs": stubs}
+
+
+def main(arguments: Sequence[str]) -> int:
+    names = list(arguments) or ["native", "stubs"]
+    unknown = [name for name in names if name not in STEPS]
+    if unknown:
+        print(f"build: no step {unknown[0]!r}; there are: {', '.join(STEPS)}", file=sys.stderr)
+        return 2
+    if not (BUILD / "stamps").exists():
+        say("the first build compiles each target's libc too: one to four minutes, once")
+    try:
+        for name in names:
+            STEPS[name]()
+    except BuildError as error:
+        print(f"build: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
