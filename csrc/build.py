@@ -53,7 +53,14 @@ STUB_SOURCES = [
 WASM3 = ("pywasm3", "0.5.0")
 
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
-RELEASE = ["-O2", "-g0", "-fno-sanitize=undefined", "-ffunction-sections", "-fdata-sections", "-fstack-protector-strong"]
+RELEASE = [
+    "-O2",
+    "-g0",
+    "-fno-sanitize=undefined",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fstack-protector-strong",
+]
 # The lowest CPU a target must have; SSE4.1 is worth 1.3x to BLAKE3.
 CPU = {"x86_64": "x86_64_v2", "aarch64": "generic"}
 STUB_TARGETS = ("x86_64-linux", "aarch64-linux")

@@ -1,0 +1,151 @@
+"""In: a signed file, its arguments, where its vkernel is. Out: this process becomes the program, or an Error.
+
+The file is copied to a sealed memfd first and verified there, so what was verified is what runs. Without a vkernel to
+connect to, a private one is forked: the child serves one end of a socketpair and this process execs the stub with the
+other, so pid, signals, terminal and exit status are the program's own.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import vkernel_proto
+from recompiler import files, verify
+from recompiler.errors import Error
+from recompiler.keystore import KeyStore
+
+MFD_EXEC = 0x10  # memfd_create(2), Linux 6.3
+SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+# What the stub reads (docs/wire.md) and this command decides; it never reaches the guest.
+CONTROL = "RECOMPILER_"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run and where its vkernel is."""
+
+    path: Path
+    arguments: Sequence[str]
+    pubkeys: Path
+    default_store: bool
+    root: Path | None = None  # the private vkernel's root directory; None: an empty one, removed afterwards
+    audit: Path | None = None  # the private vkernel's audit log
+    run_dir: Path | None = None  # of a vkernel that already serves; None: a private one
+    cid: str | None = None
+    encoding: str = "binary"
+
+
+def sealed_copy(path: Path) -> int:
+    """The file's bytes in a sealed, executable memfd; the caller owns the fd.
+
+    Raises Error (E_OPEN, E_NOT_REGULAR, E_TOO_LARGE, E_READ).
+    """
+    source, size = files.open_regular(path)
+    try:
+        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+        try:
+            memfd = os.memfd_create(path.name[:200], flags | MFD_EXEC)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise Error("E_READ", f"memfd_create: {error.strerror}") from error
+            memfd = os.memfd_create(path.name[:200], flags)  # before Linux 6.3 every memfd is executable
+        done = 0
+        while done < size:
+            count = os.sendfile(memfd, source, done, min(size - done, 1 << 30))
+            if count == 0:
+                raise Error("E_CHANGED", f"{path} became shorter while it was read", done)
+            done += count
+        os.fchmod(memfd, 0o500)
+        fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, SEALS)
+        return memfd
+    except OSError as error:
+        raise Error("E_READ", f"{path}: {error.strerror}") from error
+    finally:
+        os.close(source)
+
+
+def environment(plan: Plan, inherited: Mapping[str, str], socket_fd: int | None) -> dict[str, str]:
+    """The stub's environment: the caller's, with the control variables set by this plan alone."""
+    env = {name: value for name, value in inherited.items() if not name.startswith(CONTROL)}
+    env[f"{CONTROL}ENCODING"] = plan.encoding
+    if plan.cid is not None:
+        env[f"{CONTROL}CID"] = plan.cid
+    if socket_fd is not None:
+        env[f"{CONTROL}SOCKET_FD"] = str(socket_fd)
+    if plan.run_dir is not None:
+        env[f"{CONTROL}RUN_DIR"] = str(plan.run_dir.absolute())
+    if not plan.default_store:
+        env[f"{CONTROL}PUBKEYS"] = str(plan.pubkeys.absolute())  # read by development builds only
+    return env
+
+
+def _detach(serve: Callable[[], None]) -> None:
+    """Runs serve() in a process of its own that is nobody's child, in no terminal's foreground group."""
+    middle = os.fork()
+    if middle:
+        os.waitpid(middle, 0)
+        return
+    status = 1
+    try:
+        os.setsid()  # ^C is for the program; a session without this terminal may still read it
+        if os.fork():
+            os._exit(0)
+        for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(ignored, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1):
+            os.dup2(null, fd)
+        serve()
+        status = 0
+    except Error as error:
+        os.write(2, f"vkernel: {error}\n".encode())
+    finally:
+        os._exit(status)
+
+
+def _start_private_vkernel(plan: Plan, store: KeyStore) -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def serve() -> None:
+        ours.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2) if plan.audit is None else None
+        root = str(plan.root) if plan.root is not None else tempfile.mkdtemp(prefix="recompiler-root-")
+        try:
+            config = vkernel_proto.Config(root=root, store=store, audit=plan.audit, cid=plan.cid or "private")
+            vkernel_proto.serve_connection(theirs, config)
+        finally:
+            if plan.root is None:
+                shutil.rmtree(root, ignore_errors=True)
+
+    _detach(serve)
+    theirs.close()
+    return ours
+
+
+def execute(plan: Plan) -> NoReturn:
+    """Verifies the file with both readers and becomes the program; returns only by raising Error."""
+    store = KeyStore.open(plan.pubkeys, default_store=plan.default_store)
+    memfd = sealed_copy(plan.path)
+    verify.verify_both(memfd, store)
+    socket_fd = None
+    if plan.run_dir is None:
+        connection = _start_private_vkernel(plan, store)
+        os.set_inheritable(connection.fileno(), True)
+        socket_fd = connection.detach()
+    sys.stdout.flush()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it; a program expects the default
+    try:
+        os.execve(memfd, [str(plan.path), *plan.arguments], environment(plan, os.environ, socket_fd))
+    except OSError as error:
+        raise Error("E_STUB_ELF", f"{plan.path} cannot be started here: {error.strerror}") from error
