@@ -2,8 +2,8 @@
 
     python csrc/build.py [native] [stubs] [fuzz]        (nothing named: native and stubs)
 
-One source list serves all. The compiler is PyPI's ziglang: no gcc and no root needed. The same inputs give the same bytes; a
-target whose inputs have not changed is left alone.
+One source list serves all. The compiler is PyPI's ziglang: no gcc and no root needed. The same inputs give the same
+bytes; a target whose inputs have not changed is left alone.
 """
 
 from __future__ import annotations

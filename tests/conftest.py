@@ -70,7 +70,7 @@ def compile_guest(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], 
     return build
 
 
-@pytest.fixture()
+@pytest.fixture
 def echo_server() -> Iterator[tuple[int, list[bytes]]]:
     """A TCP server on loopback that answers one line in upper case; gives its port and what it received."""
     received: list[bytes] = []

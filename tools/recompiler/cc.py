@@ -1,4 +1,4 @@
-"""In: C compiler arguments. Out: a wasm32-wasi module that wasm3 and wasmtime both accept.
+"""In: C compiler arguments (or one WAT file). Out: a wasm32-wasi module that wasm3 and wasmtime both accept.
 
 The compiler is ziglang's clang. wasm3 0.5.0 has no reference types and no SIMD, so the target's defaults are narrowed.
 """
@@ -42,16 +42,35 @@ def output_of(arguments: Sequence[str]) -> Path | None:
     return Path("a.out")
 
 
+def _compile(arguments: Sequence[str]) -> int:
+    try:
+        return subprocess.run(command(arguments), check=False).returncode
+    except OSError as error:
+        raise Error("E_COMPILER", f"the compiler cannot be started: {error.strerror}") from error
+
+
+def _assemble(source: Path, module: Path) -> int:
+    from wasmtime import WasmtimeError, wat2wasm
+
+    try:
+        module.write_bytes(wat2wasm(source.read_text()))
+    except OSError as error:
+        raise Error("E_COMPILER", f"{error.filename}: {error.strerror}") from error
+    except (UnicodeDecodeError, WasmtimeError) as error:
+        raise Error("E_COMPILER", f"{source}: {error}") from error
+    return 0
+
+
 def compile_c(arguments: Sequence[str]) -> int:
     """Runs the compiler and, when it linked a module, checks it as `recompiler append` will; returns the exit status.
 
     Raises Error (E_COMPILER, E_WASM_*, E_ENGINE_*); a module that fails its check is removed.
     """
-    try:
-        status = subprocess.run(command(arguments), check=False).returncode
-    except OSError as error:
-        raise Error("E_COMPILER", f"the compiler cannot be started: {error.strerror}") from error
     module = output_of(arguments)
+    if module is not None and arguments[0].endswith(".wat"):
+        status = _assemble(Path(arguments[0]), module)
+    else:
+        status = _compile(arguments)
     if status != 0 or module is None:
         return status
     try:
