@@ -31,6 +31,9 @@ VERSION = "0.1.0"
 SOURCES = [
     "rc_error.c",
     "rc_json.c",
+    "rc_json_unique.c",
+    "rc_schema.c",
+    "rc_source.c",
     "rc_trailer.c",
     "rc_records.c",
     "rc_keys.c",
