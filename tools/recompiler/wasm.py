@@ -1,0 +1,182 @@
+"""WebAssembly modules at stage 8 (docs/format.md): bytes in, a refusal or nothing out.
+
+The structural check looks at section frames, imports, exports and counts. Function bodies are validated in full once,
+when a file is made (validate), and walked again by the stub before it compiles them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from recompiler.errors import Error
+
+Bytes = bytes | bytearray
+
+PREAMBLE: Final = b"\0asm\x01\0\0\0"
+FUNCTION: Final = 0
+MEMORY: Final = 2
+MAX_EXPORT_KIND: Final = 4
+# Rank of each non-custom section id in a module: 12 (data count) stands before 10 (code).
+_RANK: Final = {id_: rank for rank, id_ in enumerate((1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11))}
+
+_WASI_NAMES = """
+args_get args_sizes_get clock_res_get clock_time_get environ_get environ_sizes_get fd_advise fd_allocate fd_close
+fd_datasync fd_fdstat_get fd_fdstat_set_flags fd_fdstat_set_rights fd_filestat_get fd_filestat_set_size
+fd_filestat_set_times fd_pread fd_prestat_dir_name fd_prestat_get fd_pwrite fd_read fd_readdir fd_renumber fd_seek
+fd_sync fd_tell fd_write path_create_directory path_filestat_get path_filestat_set_times path_link path_open
+path_readlink path_remove_directory path_rename path_symlink path_unlink_file poll_oneoff proc_exit proc_raise
+random_get sched_yield sock_accept sock_recv sock_send sock_shutdown
+"""
+IMPORTS: Final = {
+    "wasi_snapshot_preview1": frozenset(_WASI_NAMES.split()),
+    "recompiler_sock_v1": frozenset(("sock_bind", "sock_connect", "sock_listen", "sock_open")),
+}
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """A place in the module that cannot pass end."""
+
+    data: Bytes
+    at: int
+    end: int
+
+    def fail(self, text: str) -> Error:
+        return Error("E_WASM_SECTION", text, self.at)
+
+    def byte(self) -> int:
+        if self.at >= self.end:
+            raise self.fail("the section ends early")
+        value = self.data[self.at]
+        self.at += 1
+        return value
+
+    def u32(self) -> int:
+        """LEB128, at most 5 bytes, the last one without bits over 32."""
+        value = 0
+        for shift in (0, 7, 14, 21, 28):
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                if shift == 28 and byte > 0x0F:
+                    break
+                return value
+        raise self.fail("a number has more than 32 bits")
+
+    def take(self, size: int) -> bytes:
+        if size > self.end - self.at:
+            raise self.fail("a name or section passes the end of what holds it")
+        part = bytes(self.data[self.at : self.at + size])
+        self.at += size
+        return part
+
+    def finish(self, what: str) -> None:
+        if self.at != self.end:
+            raise self.fail(f"{self.end - self.at} bytes are left over after the {what}")
+
+
+def check(data: Bytes, *, executable: bool = True) -> None:
+    """Stage 8 for a WASM section; a detached one (executable False) is looked at up to its preamble only.
+
+    Raises Error: E_WASM_HEADER, E_WASM_SECTION, E_WASM_IMPORT, E_WASM_EXPORT.
+    """
+    if bytes(data[:8]) != PREAMBLE:
+        raise Error("E_WASM_HEADER", "not a WebAssembly 1 module (a component, or no module at all)", 0)
+    if not executable:
+        return
+    sections = _walk(data)
+    _check_imports(sections.get(2))
+    functions = _count_functions(sections.get(3))
+    _check_exports(sections.get(7))
+    code = sections.get(10)
+    bodies = code.u32() if code else 0
+    if functions != bodies:
+        raise Error("E_WASM_SECTION", f"{functions} functions have {bodies} bodies", code.at if code else len(data))
+
+
+def _walk(data: Bytes) -> dict[int, _Cursor]:
+    """The contents of each non-custom section, once the frames tile the module in order."""
+    cursor = _Cursor(data, len(PREAMBLE), len(data))
+    sections: dict[int, _Cursor] = {}
+    last = -1
+    while cursor.at < cursor.end:
+        start = cursor.at
+        id_ = cursor.byte()
+        if id_ > 12:
+            raise Error("E_WASM_SECTION", f"unknown section id {id_}", start)
+        size = cursor.u32()
+        if size > cursor.end - cursor.at:
+            raise Error("E_WASM_SECTION", f"section {id_} passes the end of the module", start)
+        body = _Cursor(data, cursor.at, cursor.at + size)
+        cursor.at += size
+        if id_ == 0:
+            body.take(body.u32())
+            continue
+        if _RANK[id_] <= last:
+            raise Error("E_WASM_SECTION", f"section {id_} stands twice or out of order", start)
+        last = _RANK[id_]
+        sections[id_] = body
+    return sections
+
+
+def _check_imports(body: _Cursor | None) -> None:
+    if body is None:
+        return
+    for _ in range(body.u32()):
+        start = body.at
+        module = body.take(body.u32()).decode("utf-8", "replace")
+        name = body.take(body.u32()).decode("utf-8", "replace")
+        kind = body.byte()
+        if kind != FUNCTION:
+            raise Error("E_WASM_IMPORT", f"imports {_shown(module, name)}, which is not a function", start)
+        if name not in IMPORTS.get(module, ()):
+            raise Error("E_WASM_IMPORT", f"imports {_shown(module, name)}, which no stub provides", start)
+        body.u32()
+    body.finish("imports")
+
+
+def _count_functions(body: _Cursor | None) -> int:
+    if body is None:
+        return 0
+    count = body.u32()
+    for _ in range(count):
+        body.u32()
+    body.finish("functions")
+    return count
+
+
+def _check_exports(body: _Cursor | None) -> None:
+    found: set[tuple[bytes, int]] = set()
+    for _ in range(body.u32() if body else 0):
+        assert body is not None
+        name = body.take(body.u32())
+        kind = body.byte()
+        if kind > MAX_EXPORT_KIND:
+            raise body.fail(f"an export of kind {kind}")
+        body.u32()
+        if name in (b"_start", b"memory"):
+            found.add((name, kind))
+    if body is not None:
+        body.finish("exports")
+    for name, kind, what in ((b"_start", FUNCTION, "function"), (b"memory", MEMORY, "memory")):
+        if (name, kind) not in found:
+            raise Error("E_WASM_EXPORT", f"does not export the {what} `{name.decode()}`", body.at if body else 0)
+
+
+def _shown(module: str, name: str) -> str:
+    return ascii(f"{module}.{name}")[1:-1][:120]
+
+
+def validate(data: bytes) -> None:
+    """Validates every function body with wasmtime's validator, as is done once when a file is made.
+
+    Raises Error: E_WASM_INVALID.
+    """
+    import wasmtime  # 40 ms: only what makes files pays for it
+
+    try:
+        wasmtime.Module.validate(wasmtime.Engine(), data)
+    except wasmtime.WasmtimeError as e:
+        reason = ascii(str(e).splitlines()[0] if str(e) else "")[1:-1]
+        raise Error("E_WASM_INVALID", f"the module is not valid: {reason[:160]}") from None
