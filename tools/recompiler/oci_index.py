@@ -6,17 +6,18 @@ manifest.json -> config, layers                             docker save
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
+from recompiler import strictjson
 from recompiler.errors import Error
 from recompiler.oci_source import Source
 from recompiler.oci_stream import CHUNK, DIGEST, Digesting, compression_of
 from recompiler.oci_tree import where
 
 DOCUMENT_MAX = 4 << 20  # what registries must accept for a manifest (OCI distribution-spec)
+DOCUMENT_DEPTH = 32
 INDEX_DEPTH = 4
 MAX_LAYERS = 1000
 MAX_MANIFESTS = 10_000
@@ -188,8 +189,11 @@ def _from_manifest(source: Source, manifest: dict[str, Any], chosen: _Candidate,
 
 def _select_docker(source: Source, platform: str | None, tag: str | None) -> Selected:
     what = "manifest.json"
-    rows = _parsed(source, Blob(what, "", None, None))[0]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    text, _ = _text(source, Blob(what, "", None, None))
+    # Its top value is an array and strict JSON's is an object: read as the one member of one.
+    wrapped = _object(b'{"images":' + text + b"}", what)
+    rows = wrapped["images"]
+    if len(wrapped) != 1 or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Error("E_IMAGE", f"{what} is not a list of images")
     tagged = [(row, _tags(row.get("RepoTags"))) for row in rows]
     if tag is not None:
@@ -201,9 +205,8 @@ def _select_docker(source: Source, platform: str | None, tag: str | None) -> Sel
     name = _field(row, "Config", str, what)
     # The config is named by its digest: <hex>.json, or blobs/sha256/<hex> since Docker 25.
     stated = re.fullmatch(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?", name)
-    config, digest = _parsed(source, Blob(name, "", f"sha256:{stated[1]}" if stated else None, None))
-    if not isinstance(config, dict):
-        raise Error("E_IMAGE", "the config is not an object")
+    text, digest = _text(source, Blob(name, "", f"sha256:{stated[1]}" if stated else None, None))
+    config = _object(text, "the config")
     names = _field(row, "Layers", list, what)
     if not all(isinstance(each, str) for each in names):
         raise Error("E_IMAGE", f"{what}: a layer's name is not a string")
@@ -228,14 +231,12 @@ def _tags(value: Any) -> list[str]:
 
 
 def _document(source: Source, blob: Blob) -> dict[str, Any]:
-    value = _parsed(source, blob)[0]
-    if not isinstance(value, dict):
-        raise Error("E_IMAGE", f"{where(blob.name)} is not a JSON object")
-    return value
+    text, _ = _text(source, blob)
+    return _object(text, where(blob.name))
 
 
-def _parsed(source: Source, blob: Blob) -> tuple[Any, str]:
-    """The JSON value of a part, checked against size and digest before it is parsed; and its digest."""
+def _text(source: Source, blob: Blob) -> tuple[bytes, str]:
+    """The bytes of a part, checked against size and digest before anything parses them; and their digest."""
     what = where(blob.name)
     with source.open(blob.name) as extent:
         if blob.size is not None and blob.size != extent.size:
@@ -247,30 +248,21 @@ def _parsed(source: Source, blob: Blob) -> tuple[Any, str]:
         text = b"".join(iter(lambda: stream.read(CHUNK), b""))
     if blob.digest:
         stream.expect(blob.digest)
-    return _json(text, what), stream.digest
+    return text, stream.digest
 
 
-def _json(text: bytes, what: str) -> Any:
-    def pairs(rows: list[tuple[str, Any]]) -> dict[str, Any]:
-        value = dict(rows)
-        if len(value) != len(rows):
-            raise ValueError("a name stands twice in an object")
-        return value
-
-    def constant(name: str) -> NoReturn:
-        raise ValueError(f"{name} is no JSON")
-
+def _object(text: bytes, what: str) -> dict[str, Any]:
     try:
-        return json.loads(text.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant)
-    except (ValueError, RecursionError) as error:
-        raise Error("E_IMAGE", f"{what} is not JSON: {ascii(str(error))[1:100]}") from error
+        return strictjson.loads(text, max_depth=DOCUMENT_DEPTH, code="E_IMAGE")
+    except Error as error:
+        raise Error("E_IMAGE", f"{what} is {error.message}", error.offset) from error
 
 
 def _field(value: dict[str, Any], name: str, kind: type[Any], what: str) -> Any:
     found = value.get(name)
     if not isinstance(found, kind):
         raise Error("E_IMAGE", f"{what} has no {kind.__name__} {name!r}")
-    if isinstance(found, list) and len(found) > (MAX_LAYERS if kind is list and name != "manifests" else MAX_MANIFESTS):
+    if isinstance(found, list) and len(found) > (MAX_MANIFESTS if name == "manifests" else MAX_LAYERS):
         raise Error("E_IMAGE", f"{what} has {len(found)} {name}")
     return found
 

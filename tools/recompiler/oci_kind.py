@@ -10,8 +10,8 @@ from itertools import chain
 from blake3 import blake3
 
 from recompiler.oci_stream import CHUNK
+from recompiler.trailer import MAGIC
 
-MAGIC = b"RCMPLR-TRAILER-1"  # docs/format.md, footer
 MACHINES = {3: "i386", 8: "mips", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 ET_EXEC, ET_DYN = 2, 3
 PT_DYNAMIC, PT_INTERP = 2, 3

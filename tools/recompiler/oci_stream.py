@@ -23,8 +23,8 @@ class Stream(Protocol):
     def read(self, count: int) -> bytes:
         """The next `count` bytes; fewer only at the end."""
 
-    def skip(self, count: int) -> None:
-        """As read, without the bytes."""
+    def skip(self, count: int) -> int:
+        """As read, without the bytes; gives how many there were."""
 
 
 class Extent:
@@ -52,8 +52,10 @@ class Extent:
             self.position += len(part)
         return b"".join(parts)
 
-    def skip(self, count: int) -> None:
-        self.position = min(self.size, self.position + count)
+    def skip(self, count: int) -> int:
+        count = min(count, self.size - self.position)
+        self.position += count
+        return count
 
 
 class Digesting:
@@ -75,12 +77,11 @@ class Digesting:
         self.hash.update(data)
         return data
 
-    def skip(self, count: int) -> None:
-        while count > 0:
-            data = self.read(min(count, CHUNK))
-            if not data:
-                return
-            count -= len(data)
+    def skip(self, count: int) -> int:
+        left = count
+        while left > 0 and (data := self.read(min(left, CHUNK))):
+            left -= len(data)
+        return count - left
 
     def drain(self) -> None:
         """Reads to the end."""

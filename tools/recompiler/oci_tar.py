@@ -91,8 +91,10 @@ class Tar:
                 return self._entry(block, kind, size, extra)
 
     def _pass_by(self, count: int) -> None:
-        self.stream.skip(count)
-        self.position += count
+        skipped = self.stream.skip(count)
+        self.position += skipped
+        if skipped != count:
+            raise self.fail("the archive ends inside an entry")
 
     def _end(self) -> None:
         """After the first zero block only zeros: another header there would be seen by some readers alone."""

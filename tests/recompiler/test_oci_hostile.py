@@ -1,0 +1,584 @@
+"""Images that lie: each is refused with E_IMAGE and a reason, in bounded memory and without a file written."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import image_writer as w
+import pytest
+import zstandard
+
+from recompiler import oci, oci_source, oci_tree
+from recompiler.errors import Error
+from recompiler.oci import read_image
+
+PROGRAM = w.elf(2)
+BASE = w.tar(w.directory("bin"), w.file("bin/tool", PROGRAM, 0o755))
+
+
+def refuse(path: Path, why: str, code: str = "E_IMAGE", **options: str) -> None:
+    with pytest.raises(Error, match=why) as caught:
+        read_image(str(path), **options)
+    assert caught.value.code == code
+    assert caught.value.message.isascii()
+    assert caught.value.message.isprintable()
+
+
+def refuse_layers(folder: Path, why: str, *layers: bytes, compression: str = "none") -> None:
+    layout = w.Layout()
+    layout.image(layers, compression)
+    refuse(layout.write(folder), why)
+
+
+# ---- names
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/../x", "a/..", ".."])
+def test_name_that_leaves_the_root_is_refused(tmp_path: Path, name: str) -> None:
+    refuse_layers(tmp_path, r"has a component '\.\.'", w.tar(w.file(name, PROGRAM)))
+
+
+def test_hard_link_that_leaves_the_root_is_refused(tmp_path: Path) -> None:
+    refuse_layers(tmp_path, r"has a component '\.\.'", w.tar(w.hard_link("x", "../../etc/passwd")))
+
+
+@pytest.mark.parametrize("target", ["absent", "bin", "x"])
+def test_hard_link_to_no_file_is_refused(tmp_path: Path, target: str) -> None:
+    refuse_layers(tmp_path, "which is no file", BASE, w.tar(w.hard_link("x", target)))
+
+
+def test_whiteout_that_leaves_the_root_is_refused(tmp_path: Path) -> None:
+    refuse_layers(tmp_path, r"has a component '\.\.'", BASE, w.tar(w.whiteout("../x")))
+
+
+@pytest.mark.parametrize("hidden", ["", ".", ".."])
+def test_whiteout_of_no_name_is_refused(tmp_path: Path, hidden: str) -> None:
+    refuse_layers(tmp_path, "a whiteout of no name", BASE, w.tar(w.file("bin/.wh." + hidden)))
+
+
+def test_cyclic_symlinks_are_harmless_until_something_goes_through_them(tmp_path: Path) -> None:
+    cycle = w.symlink("a", "b") + w.symlink("b", "a")
+    layout = w.Layout()
+    layout.image([w.tar(cycle, w.file("tool", PROGRAM))], "none")
+    assert len(read_image(str(layout.write(tmp_path / "fine"))).executables) == 1
+    refuse_layers(tmp_path / "through", "a loop of symlinks", w.tar(cycle, w.file("a/tool", PROGRAM)))
+    refuse_layers(tmp_path / "whiteout", "a loop of symlinks", w.tar(cycle), w.tar(w.whiteout("a/tool")))
+
+
+def test_symlink_to_itself_through_its_parent_ends(tmp_path: Path) -> None:
+    refuse_layers(tmp_path, "a loop of symlinks", w.tar(w.symlink("a", "a/a/a/a/a/a"), w.file("a/b", PROGRAM)))
+
+
+def test_file_under_a_file_is_refused(tmp_path: Path) -> None:
+    refuse_layers(tmp_path, "not a directory", w.tar(w.file("a", b""), w.file("a/b", PROGRAM)))
+
+
+def test_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    refuse_layers(tmp_path, "is the root and not a directory", w.tar(w.file("./", b"x")))
+
+
+@pytest.mark.parametrize(
+    "again", [w.file("bin/tool", b"other"), w.symlink("bin/tool", "x"), w.file("./bin//tool", PROGRAM)]
+)
+def test_duplicate_entry_is_refused(tmp_path: Path, again: bytes) -> None:
+    refuse_layers(tmp_path, "stands twice in one layer", BASE[:-1024] + again)
+
+
+def test_file_that_replaces_a_directory_of_its_own_layer_is_refused(tmp_path: Path) -> None:
+    refuse_layers(tmp_path, "in one layer", BASE, w.tar(w.file("bin/new", PROGRAM), w.file("bin", b"")))
+
+
+def test_component_longer_than_any_file_system_allows_is_refused(tmp_path: Path) -> None:
+    refuse_layers(tmp_path, "more than 255 bytes", w.tar(w.file("a" * 256, PROGRAM)))
+
+
+def test_escape_sequences_in_a_name_do_not_reach_the_message(tmp_path: Path) -> None:
+    refuse_layers(tmp_path, r"x1b\[2J", w.tar(w.file("\x1b[2J\u202e/../x", PROGRAM)))
+
+
+# ---- headers of the tar format
+
+
+@pytest.mark.parametrize(
+    ("archive", "why"),
+    [
+        (w.header(b"x", checksum=b"000000\0 "), "checksum is wrong"),
+        (w.header(b"x", checksum=b"zzzzzz\0 "), "checksum is wrong"),
+        (b"\x01" * 512, "checksum is wrong"),
+        (w.header(b"x", size=b"99999999999\0"), "size is not a number"),
+        (w.header(b"x", size=b"-0000000001\0"), "size is not a number"),
+        (w.header(b"x", size=b"\xff" * 12), "size is not a number"),
+        (w.header(b"x", size=b"\x80" + b"\xff" * 11), "size is too large"),
+        (w.header(b"x", 1 << 32), "ends inside an entry"),
+        (w.header(b"x", 10) + b"abc", "ends inside an entry"),
+        (w.header(b"x", 1 << 20) + bytes(512 * 400), "ends inside an entry"),
+        (w.header(b"x", 10) + b"0123456789", "ends inside an entry"),
+        (w.header(b"x")[:511], "ends inside a header"),
+        (w.header(b"x", kind=b"S"), "unknown type 'S'"),
+        (w.header(b"x", kind=b"V"), "unknown type 'V'"),
+        (w.header(b"x", kind=b"\xff"), "unknown type"),
+        (w.header(b"x/", 512, b"5") + bytes(512), "a directory with 512 bytes"),
+        (w.header(b"x", 512, b"2") + bytes(512), "a symlink with 512 bytes"),
+        (w.header(b"x", 512, b"1") + bytes(512), "a link with 512 bytes"),
+        (bytes(512) + w.file("x", PROGRAM), "data after the end"),
+        (bytes(1024) + b"x", "data after the end"),
+        (w.pax({"path": b"x"}), "ends inside a header"),
+        (w.pax({"path": b"x"}) + bytes(1024), "an extension header without an entry"),
+        (w.pax({"path": b"a\0b"}) + w.header(b"x"), "a path with a NUL byte"),
+        (w.pax({"path": b"a" * 5000}) + w.header(b"x"), "a path of 5000 bytes"),
+        (w.pax({"linkpath": b"a" * 5000}) + w.header(b"x"), "a linkpath of 5000 bytes"),
+        (w.pax({"size": b"-1"}) + w.header(b"x"), "a pax size that is not a number"),
+        (w.pax({"size": b"9" * 19}) + w.header(b"x"), "a pax size that is not a number"),
+        (w.pax({"size": "\u0661".encode()}) + w.header(b"x"), "a pax size that is not a number"),
+        (w.pax({"path": b"x"}, b"g") + w.header(b"x"), "a global header that sets path"),
+        (w.pax({"GNU.sparse.major": b"1"}) + w.header(b"x"), "a sparse file"),
+        (w.header(b"p", 2 << 20, b"x") + bytes(2 << 20), "an extension header of 2097152 bytes"),
+        (w.header(b"p", 1 << 32, b"L"), "an extension header of 4294967296 bytes"),
+        (w.header(b"p", 4, b"x") + w.padded(b"zz z"), "malformed record"),
+        (w.header(b"p", 9, b"x") + w.padded(b"999 a=bc\n"), "malformed record"),
+        (w.header(b"p", 7, b"x") + w.padded(b"0 a=bc\n"), "malformed record"),
+        (w.header(b"p", 7, b"x") + w.padded(b"2 a=bc\n"), "malformed record"),
+        (w.header(b"p", 5, b"x") + w.padded(b"5 ab\n"), "malformed record"),
+        (w.header(b"p", 5, b"x") + w.padded(b"     "), "malformed record"),
+    ],
+)
+def test_header_that_readers_could_disagree_on_is_refused(tmp_path: Path, archive: bytes, why: str) -> None:
+    refuse_layers(tmp_path, why, archive)
+
+
+# ---- size
+
+
+def limited(what: str, memory: int = 1 << 29) -> str:
+    """A child's program that reads argv[1] with little address space; prints what the reader said."""
+    return f"""
+import resource, sys
+from recompiler import oci, oci_tree
+from recompiler.errors import Error
+resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))
+{what}
+try:
+    oci.read_image(sys.argv[1])
+except Error as error:
+    print(error)
+"""
+
+
+def run_limited(path: Path, what: str = "") -> str:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", limited(what), str(path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_bomb_is_read_in_bounded_memory_and_stopped_at_the_limit(tmp_path: Path, compression: str) -> None:
+    size = 1 << 30
+    head = w.header(b"zeros", size, mode=0o755)
+    if compression == "gzip":
+        mebibyte = gzip.compress(bytes(1 << 20), mtime=0)
+        data = gzip.compress(head, mtime=0) + mebibyte * (size >> 20)
+    else:
+        compressor = zstandard.ZstdCompressor()
+        data = compressor.compress(head) + compressor.compress(bytes(1 << 27)) * (size >> 27)
+    layout = w.Layout()
+    row = layout.blob(data, f"{w.LAYER}+{compression}")
+    layout.image([BASE], compression, manifest={"layers": [row]})
+    folder = layout.write(tmp_path)
+    assert "does not have its digest" in run_limited(folder)
+    assert "larger than 268435456 bytes" in run_limited(folder, "oci.MAX_LAYER = 1 << 28")
+
+
+def test_zstd_that_asks_for_a_huge_window_is_refused(tmp_path: Path) -> None:
+    frame = b"\x28\xb5\x2f\xfd" + b"\x00" + bytes([(41 - 10) << 3]) + b"\x01\0\0"
+    layout = w.Layout()
+    row = layout.blob(frame, f"{w.LAYER}+zstd")
+    layout.image([BASE], "zstd", manifest={"layers": [row]})
+    refuse(layout.write(tmp_path), "is not zstd")
+
+
+def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oci_tree, "MAX_ENTRIES", 100)
+    refuse_layers(tmp_path / "a", "more than 100 files", w.tar(*(w.file(f"f{i}") for i in range(101))))
+    refuse_layers(tmp_path / "b", "more than 100 files", w.tar(w.file("/".join("d" * 101) + "/x")))
+
+
+def test_too_much_text_in_names_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oci_tree, "MAX_TEXT", 1000)
+    again = [w.tar(w.symlink("a", "t" * 90)) for _ in range(20)]
+    refuse_layers(tmp_path / "a", "more than 1000 bytes of names", *again)
+    scripts = [w.file(f"{i}", b"#!" + b"i" * 200, 0o755) for i in range(6)]
+    refuse_layers(tmp_path / "b", "more than 1000 bytes of names", w.tar(*scripts))
+
+
+def test_work_without_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oci_tree, "MAX_STEPS", 1000)
+    long = w.pax({"linkpath": b"d/../" * 800}) + w.symlink("long", "d")
+    refuse_layers(tmp_path / "a", "more than 1000 names", w.tar(w.directory("d"), long, w.file("long/x")))
+    files = [w.file(f"d/{i}") for i in range(100)]
+    whiteouts = [w.whiteout("d")] * 20
+    refuse_layers(tmp_path / "b", "more than 1000 names", w.tar(*files, *whiteouts))
+
+
+def test_too_many_executables_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oci, "MAX_EXECUTABLES", 3)
+    refuse_layers(tmp_path, "more than 3 executables", w.tar(*(w.file(f"{i}", PROGRAM) for i in range(4))))
+
+
+def test_too_many_members_of_an_archive_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oci_source, "MAX_MEMBERS", 3)
+    (tmp_path / "a.tar").write_bytes(w.tar(*(w.file(f"{i}") for i in range(4))))
+    refuse(tmp_path / "a.tar", "more than 3 members")
+
+
+def test_huge_document_is_refused_unread(tmp_path: Path) -> None:
+    w.Layout().write(tmp_path)
+    with open(tmp_path / "index.json", "wb") as stream:
+        stream.truncate(1 << 40)
+    refuse(tmp_path, "more than 4194304")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"a":1,"a":2}',
+        b'{"a":NaN}',
+        b"[" * 100_000,
+        b"\xff\xfe{}",
+        b'{"a":"\\ud800"}',
+        b"9" * 9999,
+    ],
+)
+def test_index_that_is_not_strict_json_is_refused(tmp_path: Path, text: bytes) -> None:
+    w.Layout().write(tmp_path)
+    (tmp_path / "index.json").write_bytes(text)
+    refuse(tmp_path, r"'index\.json'")
+
+
+# ---- digests
+
+
+@pytest.mark.parametrize("part", ["manifest", "config", "layer"])
+@pytest.mark.parametrize("as_archive", [False, True])
+def test_digest_mismatch_is_refused(tmp_path: Path, part: str, as_archive: bool) -> None:
+    layout = w.Layout()
+    row = layout.image([BASE])
+    manifest = json.loads(layout.blobs[row["digest"]])
+    digest = {"manifest": row, "config": manifest["config"], "layer": manifest["layers"][0]}[part]["digest"]
+    data = bytearray(layout.blobs[digest])
+    data[-5 if part == "layer" else 2] ^= 1  # in a gzip member: its CRC
+    layout.blobs[digest] = bytes(data)
+    path = layout.archive(tmp_path / "a.tar") if as_archive else layout.write(tmp_path)
+    refuse(path, "(does not have its digest|is not gzip)")
+
+
+def test_layer_changed_to_another_good_archive_is_refused(tmp_path: Path) -> None:
+    layout = w.Layout()
+    layout.image([BASE], "none")
+    changed = BASE.replace(b"tool", b"tooo", 1)
+    checksum = bytearray(changed)
+    checksum[512 + 148 : 512 + 156] = b"%06o\0 " % (sum(changed[512:660]) + 256 + sum(changed[668:1024]))
+    layout.blobs[w.sha256(BASE)] = bytes(checksum)
+    refuse(layout.write(tmp_path), "layer 0 does not have its digest")
+
+
+def test_wrong_diff_id_is_refused(tmp_path: Path) -> None:
+    layout = w.Layout()
+    layout.image([BASE], config={"rootfs": {"type": "layers", "diff_ids": [w.sha256(b"other")]}})
+    refuse(layout.write(tmp_path), "layer 0, decompressed, does not have its digest")
+
+
+def test_swapped_layers_are_refused(tmp_path: Path) -> None:
+    other = w.tar(w.file("x", b"y"))
+    layout = w.Layout()
+    diff_ids = [w.sha256(other), w.sha256(BASE)]
+    layout.image([BASE, other], config={"rootfs": {"type": "layers", "diff_ids": diff_ids}})
+    refuse(layout.write(tmp_path), "layer 0, decompressed, does not have its digest")
+
+
+def test_docker_archive_with_a_changed_config_is_refused(tmp_path: Path) -> None:
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"diff_ids": [w.sha256(BASE)]}}
+    (tmp_path / "a.tar").write_bytes(w.docker_archive([BASE], config=w.document(config)))
+    refuse(tmp_path / "a.tar", "does not have its digest")
+
+
+def test_docker_archive_with_a_changed_layer_is_refused(tmp_path: Path) -> None:
+    data = bytearray(w.docker_archive([BASE]))
+    at = data.index(PROGRAM) + len(PROGRAM) - 1
+    data[at] ^= 1
+    (tmp_path / "a.tar").write_bytes(data)
+    refuse(tmp_path / "a.tar", "layer 0, decompressed, does not have its digest")
+
+
+@pytest.mark.parametrize(
+    ("compression", "cut", "why"),
+    [("gzip", 9, "ends inside a gzip member"), ("zstd", 9, "digest|ends inside"), ("none", 1500, "ends inside")],
+)
+def test_layer_cut_short_is_refused(tmp_path: Path, compression: str, cut: int, why: str) -> None:
+    layout = w.Layout()
+    row = layout.blob(
+        w.compress(BASE, compression)[:-cut], w.LAYER + ("" if compression == "none" else f"+{compression}")
+    )
+    layout.image([BASE], compression, manifest={"layers": [row]})
+    refuse(layout.write(tmp_path), why)
+
+
+def test_bytes_after_a_compressed_layer_are_refused(tmp_path: Path) -> None:
+    for how in ("gzip", "zstd"):
+        layout = w.Layout()
+        row = layout.blob(w.compress(BASE, how) + b"trailing", f"{w.LAYER}+{how}")
+        layout.image([BASE], how, manifest={"layers": [row]})
+        refuse(layout.write(tmp_path / how), f"is not {how}")
+
+
+# ---- documents
+
+
+def descriptor(**change: Any) -> dict[str, Any]:
+    return {"mediaType": w.MANIFEST, "digest": "sha256:" + "0" * 64, "size": 1} | change
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (descriptor(digest="sha256:../../../etc/passwd"), "malformed digest"),
+        (descriptor(digest="sha256:" + "A" * 64), "malformed digest"),
+        (descriptor(digest="md5:" + "0" * 32), "malformed digest"),
+        (descriptor(digest=7), "has no str 'digest'"),
+        (descriptor(size=-1), "has no size"),
+        (descriptor(size="1"), "has no size"),
+        (descriptor(size=True), "has no size"),
+        (descriptor(mediaType="text/html"), "unknown media type 'text/html'"),
+        (descriptor(mediaType=None), "has no str 'mediaType'"),
+        (descriptor(annotations=[]), "names no image|malformed annotations|No such file"),
+        (descriptor(annotations=["x"]), "malformed annotations"),
+        (descriptor(annotations={"org.opencontainers.image.ref.name": "a b"}), "malformed tag"),
+        (descriptor(platform={"os": "Linux!", "architecture": "amd64"}), "malformed platform"),
+        (descriptor(platform=7), "malformed platform"),
+        (descriptor(), "No such file"),
+        (7, "is not an object"),
+    ],
+)
+def test_malformed_row_of_an_index_is_refused(tmp_path: Path, row: Any, why: str) -> None:
+    layout = w.Layout()
+    layout.index["manifests"].append(row)
+    refuse(layout.write(tmp_path), why)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"schemaVersion": 1}, "schemaVersion"),
+        ({"mediaType": w.INDEX}, "disagree on its media type"),
+        ({"manifests": []}, "an index and a manifest at once"),
+        ({"layers": {}}, "has no list 'layers'"),
+        ({"layers": []}, "1 diff_ids for 0 layers"),
+        ({"layers": [7]}, "layer 0 is not an object"),
+        ({"layers": [{}] * 1001}, "has 1001 layers"),
+        ({"layers": [descriptor(mediaType="application/vnd.oci.image.layer.v1.tar+xz")]}, "unknown media type"),
+        ({"layers": [descriptor(mediaType=w.LAYER + "+encrypted")]}, "unknown media type"),
+        ({"layers": [descriptor(mediaType=w.LAYER)]}, "No such file"),
+        ({"config": descriptor()}, "the config has the unknown media type"),
+        ({"config": None}, "has no dict 'config'"),
+    ],
+)
+def test_malformed_manifest_is_refused(tmp_path: Path, change: dict[str, Any], why: str) -> None:
+    layout = w.Layout()
+    layout.image([BASE], manifest=change)
+    refuse(layout.write(tmp_path), why)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"rootfs": None}, "has no dict 'rootfs'"),
+        ({"rootfs": {"diff_ids": ["sha256:x"]}}, "malformed diff_id"),
+        ({"rootfs": {"diff_ids": [w.sha256(BASE)] * 2}}, "2 diff_ids for 1 layers"),
+        ({"os": "windows"}, "the index says linux/amd64, the config says windows/amd64"),
+        ({"architecture": 7}, "malformed platform"),
+    ],
+)
+def test_malformed_config_is_refused(tmp_path: Path, change: dict[str, Any], why: str) -> None:
+    layout = w.Layout()
+    layout.image([BASE], config=change)
+    refuse(layout.write(tmp_path), why)
+
+
+def test_size_that_differs_from_the_descriptor_is_refused(tmp_path: Path) -> None:
+    for part in ("manifest", "layer"):
+        layout = w.Layout()
+        row = layout.image([BASE])
+        target = row if part == "manifest" else json.loads(layout.blobs[row["digest"]])["layers"][0]
+        layout.blobs[target["digest"]] += b"\n"
+        refuse(layout.write(tmp_path / part), "its descriptor says")
+
+
+def test_layer_of_another_compression_than_its_media_type_is_refused(tmp_path: Path) -> None:
+    layout = w.Layout()
+    layout.image([BASE], manifest={"layers": [layout.blob(w.compress(BASE, "gzip"), w.LAYER)]})
+    refuse(layout.write(tmp_path), "layer 0 is gzip, its media type says none")
+
+
+def test_index_that_contains_itself_or_nests_deep_is_refused(tmp_path: Path) -> None:
+    layout = w.Layout()
+    layout.image([BASE])
+    for _ in range(5):
+        layout.index = {"schemaVersion": 2, "manifests": [layout.blob(w.document(layout.index), w.INDEX)]}
+    refuse(layout.write(tmp_path), "nested deeper than 4")
+
+
+def test_index_that_is_also_a_manifest_is_refused(tmp_path: Path) -> None:
+    layout = w.Layout()
+    layout.image([BASE])
+    layout.index["layers"] = []
+    refuse(layout.write(tmp_path), "an index and a manifest at once")
+
+
+@pytest.mark.parametrize("version", [b"{}", b'{"imageLayoutVersion":"2.0.0"}', b"x"])
+def test_unknown_layout_version_is_refused(tmp_path: Path, version: bytes) -> None:
+    layout = w.Layout(version=version)
+    layout.image([BASE])
+    refuse(layout.write(tmp_path), "oci-layout")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{}",
+        b"[]",
+        b"[7]",
+        b"[{}]",
+        b'[],"a":[]',
+        b'[{"Config":7,"Layers":[]}]',
+        b'[{"Config":"x.json","Layers":[]}]',
+        b'[{"Config":"../../etc/passwd","Layers":[]}]',
+        b'[{"Config":"x.json","Layers":[],"RepoTags":7}]',
+        b'[{"Config":"x.json","Layers":[],"RepoTags":["\\u001b[2J"]}]',
+    ],
+)
+def test_malformed_docker_manifest_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "a.tar").write_bytes(w.docker_archive([BASE], manifest_json=text))
+    refuse(tmp_path / "a.tar", "E_IMAGE")
+
+
+# ---- the archive and the directory themselves
+
+
+def test_archive_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(w.tar(w.file("etc/passwd", b"root")))
+    refuse(tmp_path / "a.tar", "neither an OCI layout")
+
+
+def test_compressed_archive_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(w.compress(w.docker_archive([BASE]), "gzip"))
+    refuse(tmp_path / "a.tar.gz", "compressed with gzip: decompress it first")
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"x" * 4096])
+def test_file_that_is_no_archive_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a").write_bytes(data)
+    refuse(tmp_path / "a", "neither a directory nor a tar archive")
+
+
+def test_archive_with_two_members_of_one_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(w.docker_archive([BASE])[:-1024] + w.tar(w.file("./manifest.json", b"[]")))
+    refuse(tmp_path / "a.tar", "two members 'manifest.json'")
+
+
+def test_archive_whose_member_leaves_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(w.tar(w.file("../manifest.json", b"[]")))
+    refuse(tmp_path / "a.tar", "leaves the archive")
+
+
+def test_archive_of_links_in_a_circle_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(w.tar(w.symlink("manifest.json", "b"), w.symlink("b", "manifest.json")))
+    refuse(tmp_path / "a.tar", "the archive has no file 'manifest.json'")
+
+
+def test_every_truncation_of_an_archive_is_refused(tmp_path: Path) -> None:
+    whole = w.docker_archive([BASE])[:-1024]
+    path = tmp_path / "a.tar"
+    for size in range(0, len(whole), 97):
+        path.write_bytes(whole[:size])
+        with pytest.raises(Error):
+            read_image(str(path))
+
+
+def test_no_changed_byte_changes_what_is_found(tmp_path: Path) -> None:
+    """A change in the archive's own headers may be harmless; what is reported is then the same."""
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    layout = w.Layout()
+    layout.image([BASE], "gzip")
+    path = layout.archive(tmp_path / "a.tar")
+    whole = path.read_bytes()
+    good = read_image(str(path))
+    refused = 0
+    for _ in range(400):
+        data = bytearray(whole)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        try:
+            found = read_image(str(path))
+        except Error:
+            refused += 1
+        else:
+            assert found.executables == good.executables
+            assert found.layers == good.layers
+    assert refused > 100
+
+
+def test_layout_whose_blob_is_a_symlink_is_refused(tmp_path: Path) -> None:
+    layout = w.Layout()
+    row = layout.image([BASE])
+    layout.write(tmp_path)
+    blob = tmp_path / "blobs" / row["digest"].replace(":", "/")
+    blob.rename(tmp_path / "elsewhere")
+    blob.symlink_to(tmp_path / "elsewhere")
+    refuse(tmp_path, "the layout's part")
+    blob.unlink()
+    os.mkfifo(blob)
+    refuse(tmp_path, "not a regular file")
+
+
+def test_layout_whose_blob_directory_is_a_symlink_is_refused(tmp_path: Path) -> None:
+    layout = w.Layout()
+    layout.image([BASE])
+    layout.write(tmp_path)
+    (tmp_path / "blobs").rename(tmp_path / "elsewhere")
+    (tmp_path / "blobs").symlink_to("elsewhere")
+    refuse(tmp_path, "the layout's part")
+
+
+def test_fifo_and_missing_path_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    refuse(tmp_path / "fifo", "not a regular file", "E_NOT_REGULAR")
+    refuse(tmp_path / "absent", "cannot open", "E_OPEN")
+
+
+def test_options_that_make_no_sense_for_a_directory_are_refused(tmp_path: Path) -> None:
+    refuse(tmp_path, "neither platforms nor tags", "E_USAGE", tag="v1")
+
+
+def test_directory_nested_too_deep_is_refused(tmp_path: Path) -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 400:
+        pytest.skip("RLIMIT_NOFILE is below 400")
+    deep = tmp_path
+    for _ in range(260):
+        deep = deep / "d"
+        deep.mkdir()
+    refuse(tmp_path, "directories deeper than 256")
