@@ -49,11 +49,25 @@ STUB_SOURCES = [
     "rc_base64.c",
     "rc_frame.c",
     "rc_wire.c",
+    "rc_wire_json.c",
+    "rc_sock.c",
     "rc_sandbox.c",
     "rc_wasi.c",
+    "rc_wasi_dir.c",
+    "rc_wasi_errno.c",
+    "rc_wasi_fd.c",
+    "rc_wasi_io.c",
+    "rc_wasi_memory.c",
+    "rc_wasi_path.c",
+    "rc_wasi_poll.c",
+    "rc_wasi_process.c",
+    "rc_wasi_sock.c",
+    "rc_wasi_stat.c",
     "rc_wasi_table.c",
 ]
 WASM3 = ("pywasm3", "0.5.0")
+# Seen by wasm3 and by loader/engine.c, which shares its structures.
+WASM3_DEFINES = ["-Dd_m3VerboseErrorMessages=0"]
 
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
 RELEASE = [
@@ -207,14 +221,15 @@ def stub(target: str, development: bool) -> None:
         platform_flags = ["-target", f"{arch}-linux-musl", f"-mcpu={CPU[arch]}"]
         # One relocatable object for wasm3: its warnings are not ours, and its allocator is fenced (loader/fence.c).
         fence = ["-Dcalloc=rc_fence_calloc", "-Drealloc=rc_fence_realloc", "-Dfree=rc_fence_free"]
-        wasm3_flags = [*RELEASE, "-w", "-fno-stack-protector", "-Dd_m3LogOutput=0"]
+        # -O2 makes wasm3's operations jump to one another (tail calls); a stack protector would undo that.
+        wasm3_flags = [*RELEASE, "-w", "-fno-stack-protector", *WASM3_DEFINES]
         objects = []
         for source in theirs:
             item = partial.parent / (source.stem + ".o")
             fenced = [*fence, "-include", LOADER / "fence.h"] if source.name == "m3_core.c" else []
             run(zig("cc", *platform_flags, *wasm3_flags, *fenced, "-c", source, "-o", item), source.name)
             objects.append(item)
-        flags = [*WARNINGS, *RELEASE, *defines, f"-I{CSRC}", f"-I{LOADER}", f"-I{wasm3}"]
+        flags = [*WARNINGS, *RELEASE, *defines, f"-I{CSRC}", f"-I{LOADER}", *WASM3_DEFINES, "-isystem", wasm3]
         link = ["-static", "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
         crypto = crypto_object(arch, "musl")
         run(zig("cc", *platform_flags, *flags, *link, *ours, *objects, crypto, "-o", partial), output.name)

@@ -14,7 +14,7 @@ struct rc_wasi {
     char **argv;
     int envc;
     char **envp;
-    struct rc_wasi_state *state; /* fd rights, preopens, directory cookies: private to rc_wasi.c */
+    struct rc_wasi_state *state; /* fd rights, preopens, directory cookies: private to rc_wasi*.c */
     int exited;            /* proc_exit was called: the engine glue unwinds and ends with exit_code */
     int exit_code;
 };
@@ -24,12 +24,15 @@ struct rc_wasi_function {
     const char *module, *name, *signature;
     /* arg: parameters in order, zero-extended to 64 bits. Returns the i32 result (WASI errno), 0 for void. */
     uint32_t (*call)(struct rc_wasi *w, const uint64_t *arg);
-    const char *status; /* "implemented", or "refused: ERRNO: reason" */
+    const char *status;   /* "implemented", or "refused: ERRNO: reason" */
+    const char *syscalls; /* what it may ask of the backend, in the words of docs/wire.md; "-": nothing */
+    const char *remark;   /* where the guest could be surprised; the table is docs/wasi.md */
 };
 extern const struct rc_wasi_function rc_wasi_functions[];
 extern const int rc_wasi_function_count;
 
-/* Opens the preopens (fd 3 is the root "/") through w->sys. 0 or -1 with *err. */
+/* Makes the fd table: 0, 1, 2 are the backend's, 3 is the preopen "/". Asks nothing of the backend: the root is opened
+ * when the guest first uses it, so that a program without files needs no openat in its policy. 0 or -1 with *err. */
 int rc_wasi_init(struct rc_wasi *w, struct rc_error *err);
 void rc_wasi_free(struct rc_wasi *w);
 
