@@ -106,22 +106,11 @@ def verify_source(
     # 6 policy
     _check_policy(statement, keys, signers, now)
 
-    # 7 content
-    executable = statement.kind == EXECUTABLE
-    contents = _read_executable(file, statement) if executable else _read_detached(statement, section_files or {})
-    file.check_unchanged()
-
-    # 8 meaning
-    if executable:
-        elf.check(contents[STUB])
-    wasm.check(contents[WASM], executable=executable)
-    manifest_bytes = bytes(contents[MANIFEST])
-    document = manifest.parse(manifest_bytes, statement)
-    if executable:
-        elf.check_extent(contents[STUB])
+    # 7 content, 8 meaning
+    contents, document = check_content(file, statement, section_files or {})
 
     module = contents[WASM] if load else None
-    return Verified(statement, document, manifest_bytes, module, file.size, tuple(reports))
+    return Verified(statement, document, bytes(contents[MANIFEST]), module, file.size, tuple(reports))
 
 
 def verify_fd(
@@ -236,6 +225,28 @@ def _check_policy(statement: Statement, store: KeyStore, signers: list[Key], now
         raise Error("E_ROLLBACK", f"security_version {statement.security_version}, the key store asks for {minimum}")
     if sum(key.matches(statement.subject) for key in signers) < store.threshold:
         raise Error("E_SUBJECT_DENIED", f"the keys that signed may not sign {statement.subject}")
+
+
+def check_content(
+    file: Source, statement: Statement, section_files: Mapping[int, Callable[[], Source]]
+) -> tuple[dict[int, Bytes], Manifest]:
+    """Stages 7 and 8: the sections' bytes (AOT's left out) and the manifest.
+
+    Raises Error: E_DIGEST, E_CHANGED, E_STUB_ELF, E_WASM_*, E_MANIFEST_*, E_AOT_MANIFEST, E_STUB_EXTENT.
+    """
+    # 7 content
+    executable = statement.kind == EXECUTABLE
+    contents = _read_executable(file, statement) if executable else _read_detached(statement, section_files)
+    file.check_unchanged()
+
+    # 8 meaning
+    if executable:
+        elf.check(contents[STUB])
+    wasm.check(contents[WASM], executable=executable)
+    document = manifest.parse(bytes(contents[MANIFEST]), statement)
+    if executable:
+        elf.check_extent(contents[STUB])
+    return contents, document
 
 
 def _read_executable(file: Source, statement: Statement) -> dict[int, Bytes]:
