@@ -42,15 +42,15 @@ def open_regular(path: StrPath, limit: int = MAX_FILE) -> tuple[int, int]:
 
 
 def read_file(path: StrPath, limit: int) -> bytes:
-    """The bytes of a regular file. Raises Error: E_OPEN, E_NOT_REGULAR, E_TOO_LARGE, E_READ."""
-    fd, _ = open_regular(path, limit)
+    """The bytes of a regular file. Raises Error: E_OPEN, E_NOT_REGULAR, E_TOO_LARGE, E_READ, E_CHANGED."""
+    fd, size = open_regular(path, limit)
     with os.fdopen(fd, "rb") as file:
         try:
-            data = file.read(limit + 1)
+            data = file.read(size + 1)
         except OSError as e:
             raise Error("E_READ", f"{os.fspath(path)}: {e.strerror}") from None
-    if len(data) > limit:
-        raise Error("E_TOO_LARGE", f"{os.fspath(path)} has more than {limit} bytes")
+    if len(data) != size:
+        raise Error("E_CHANGED", f"{os.fspath(path)} changed while it was read")
     return data
 
 

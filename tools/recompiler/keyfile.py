@@ -36,6 +36,12 @@ class PublicKey:
     role: str | None = None
 
 
+def check_label(label: str) -> None:
+    """Raises Error E_USAGE for a label that a key store would not take."""
+    if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", label) is None:
+        raise Error("E_USAGE", "a label is 1 to 64 of A-Z a-z 0-9 . _ -")
+
+
 def generate() -> bytes:
     """A new private seed from the system's random source."""
     return secrets.token_bytes(ed25519.SEED_SIZE)

@@ -195,25 +195,25 @@ def build(
     wasm: bytes,
     *,
     name: str,
-    allow: Sequence[str] = WASI_SYSCALLS,
+    allow: Sequence[str] | None = None,
     connect: Sequence[str] = (),
     bind: Sequence[str] = (),
     memory_bytes: int = 512 << 20,
     processes: int = 64,
     open_files: int = 256,
 ) -> bytes:
-    """The canonical manifest of one WASI program; network rules bring the socket syscalls they need.
+    """The canonical manifest of one WASI program.
+
+    allow None is WASI_SYSCALLS and the socket syscalls that the network rules need; a list is taken as it is.
 
     Raises Error: E_MANIFEST_SCHEMA, E_MANIFEST_PATH.
     """
     digest = blake3(wasm).hexdigest()
-    syscalls = set(allow)
-    if connect or bind:
-        syscalls.update(_SOCKET_SYSCALLS)
-    if connect:
-        syscalls.add("connect")
-    if bind:
-        syscalls.update(("accept4", "bind", "listen"))
+    syscalls = set(WASI_SYSCALLS if allow is None else allow)
+    if allow is None and connect:
+        syscalls.update(_SOCKET_SYSCALLS, ("connect",))
+    if allow is None and bind:
+        syscalls.update(_SOCKET_SYSCALLS, ("accept4", "bind", "listen"))
     program = name.rstrip("/").rsplit("/", 1)[-1]
     document = {
         "schema": SCHEMA,

@@ -166,6 +166,14 @@ def verify_both(
     return both.verify_both(file, store, default_store=default_store, now=now, load=load, section_fds=section_fds)
 
 
+def require_all(verified: Verified) -> None:
+    """Refuses a verified file of which some signature does not count. Raises Error: the trust verdict it gives."""
+    for report in verified.keys:
+        for code, (result, reason) in _VERDICTS.items():
+            if report.result == result:
+                raise Error(code, f"key {report.label or report.id.hex()[:16]} {reason}")
+
+
 def _open_store(store: Store) -> KeyStore:
     if store is None:
         raise Error("E_KEYS_OPEN", "no key store is given")
