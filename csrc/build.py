@@ -34,6 +34,7 @@ SOURCES = [
     "rc_json_unique.c",
     "rc_schema.c",
     "rc_source.c",
+    "rc_netrule.c",
     "rc_trailer.c",
     "rc_records.c",
     "rc_keys.c",

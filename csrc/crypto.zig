@@ -5,11 +5,11 @@ const Blake3 = std.crypto.hash.Blake3;
 const Ed25519 = std.crypto.sign.Ed25519;
 const Point = std.crypto.ecc.Edwards25519;
 
-/// The caller provides the state as opaque bytes; RC_BLAKE3_STATE in rc.h must be no smaller.
+/// The caller provides the state as opaque bytes; struct rc_blake3 in rc.h must be no smaller.
 const state_size = 2048;
 
 comptime {
-    if (@sizeOf(Blake3) > state_size) @compileError("raise RC_BLAKE3_STATE in rc.h and state_size here");
+    if (@sizeOf(Blake3) > state_size) @compileError("raise the state of struct rc_blake3 in rc.h and state_size here");
     if (@alignOf(Blake3) > 16) @compileError("raise the alignment of struct rc_blake3 in rc.h");
 }
 
@@ -26,6 +26,10 @@ export fn rc_blake3_update(state: *align(16) [state_size]u8, data: [*]const u8, 
 export fn rc_blake3_final(state: *align(16) const [state_size]u8, out: *[32]u8) void {
     const h: *const Blake3 = @ptrCast(state);
     h.final(out);
+}
+
+export fn rc_blake3(data: [*]const u8, len: usize, out: *[32]u8) void {
+    Blake3.hash(data[0..len], out, .{});
 }
 
 /// A canonical encoding of a point of the prime-order subgroup, the identity excluded.

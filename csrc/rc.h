@@ -33,6 +33,7 @@ int rc_code_exit(int code);          /* exit code of the command line for this c
 int rc_code_count(void);
 
 /* ---- crypto.zig */
+void rc_blake3(const uint8_t *data, size_t len, uint8_t out[32]);
 int rc_ed25519_point_ok(const uint8_t public_key[32]);
 int rc_ed25519_verify(const uint8_t public_key[32], const uint8_t signature[64], const uint8_t *message, size_t len);
 
