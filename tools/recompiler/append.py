@@ -103,14 +103,20 @@ def _read_parts(inputs: Inputs) -> list[_Part]:
     wasm.check(module.data, executable=executable)
     wasm.validate(module.data)
     if executable:
-        from recompiler import native
-
-        native.wasm_check_engine(module.data)
+        _check_engine(module.data)
     parts += [module, _small(MANIFEST, inputs.manifest)]
     if inputs.aot is not None:
         fd, size = files.open_regular(inputs.aot, SECTION_LIMITS[AOT])
         parts.append(_Part(AOT, size, digest(FileSource(fd), 0, size), fd=fd))
     return parts
+
+
+def _check_engine(module: bytes) -> None:
+    try:
+        from recompiler import native
+    except ImportError as e:
+        raise Error("E_INTERNAL", str(e)) from None
+    native.wasm_check_engine(module)
 
 
 def _small(type_: int, path: Path) -> _Part:

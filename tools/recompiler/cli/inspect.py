@@ -114,8 +114,8 @@ def lines(file: Path, found: Anatomy, explain: bool) -> list[str]:
     if not found.records:
         out += ["", "no signature: not runnable until it is signed"]
     if explain:
-        rows: list[list[str | int]] = [["offset", "size", "field", "value", "meaning"]]
-        rows += [[f.offset, f.size, f.name, printable(f.value), f.meaning] for f in anatomy.fields(found)]
+        rows: list[list[str | int]] = [["offset", "size", "field", "meaning", "value"]]
+        rows += [[f.offset, f.size, f.name, f.meaning, printable(f.value)] for f in anatomy.fields(found)]
         out += ["", *columns(rows)]
     return out
 

@@ -40,4 +40,4 @@ def command(
     elif sys.stdout.isatty():
         raise Error("E_USAGE", "384 binary bytes do not go to a terminal: use -o OUT or --print")
     else:
-        click.get_binary_stream("stdout").write(statement.raw)
+        sys.stdout.buffer.write(statement.raw)
