@@ -66,4 +66,4 @@ def syscall(name: str, *args: int | bytes | bytearray) -> int:
 
 
 def _buffer(array: bytearray) -> ctypes.c_char:
-    return ctypes.c_char.from_buffer(array)
+    return ctypes.c_char.from_buffer(array or bytearray(1))  # the kernel writes nothing into a length of 0
