@@ -7,7 +7,7 @@ recompiler.errors.Error with the C code's own name, offset and message.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,9 @@ class KeyStore:
         return cls(pointer)
 
 
+Store = KeyStore | Callable[[], KeyStore] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """What the C reader verified. statement: its 384 bytes, which say all the rest; wasm, manifest: when loaded."""
@@ -88,32 +91,31 @@ def _verified(out: Any) -> Verified:
     return Verified(statement, _text(out.statement.subject), out.file_size, out.signatures_counted, wasm, manifest)
 
 
-def _store(store: KeyStore | Path | None, default_store: bool) -> tuple[Any, Error | None]:
+def _store(store: Store) -> tuple[Any, Error | None]:
     """A store that cannot be opened becomes NULL, and its error is kept for stage 5, where it is the verdict."""
     if store is None:
         return ffi.NULL, None
-    if isinstance(store, KeyStore):
-        return store.pointer, None
     try:
-        return KeyStore.open(store, default_store=default_store).pointer, None
+        return (store if isinstance(store, KeyStore) else store()).pointer, None
     except Error as e:
         return ffi.NULL, e
 
 
 def verify_fd(
     fd: int,
-    store: KeyStore | Path | None,
+    store: Store,
     *,
     now: int,
     load: bool = False,
     section_fds: Mapping[int, int] | None = None,
-    default_store: bool = False,
 ) -> Verified:
     """Verifies the file behind a descriptor; now in unix seconds; section_fds: the files of a kind 2 trailer by type.
 
+    A store that is a function is called here, its Error becomes the verdict of stage 5; None gives E_KEYS_OPEN.
+
     Raises Error: the first failure in the order of docs/format.md.
     """
-    pointer, store_error = _store(store, default_store)
+    pointer, store_error = _store(store)
     fds = [-1] * 5
     for type_ in DETACHED_SECTIONS:
         fds[type_] = (section_fds or {}).get(type_, -1)
@@ -126,11 +128,9 @@ def verify_fd(
         lib.rc_verified_free(out)
 
 
-def verify_bytes(
-    data: Buffer, store: KeyStore | Path | None, *, now: int, load: bool = False, default_store: bool = False
-) -> Verified:
+def verify_bytes(data: Buffer, store: Store, *, now: int, load: bool = False) -> Verified:
     """Verifies a file that is in memory. Raises Error as verify_fd."""
-    pointer, store_error = _store(store, default_store)
+    pointer, store_error = _store(store)
     out, err = ffi.new("struct rc_verified *"), ffi.new("struct rc_error *")
     if lib.rc_verify_bytes(ffi.from_buffer(data), len(data), pointer, now, load, out, err):
         raise _verdict(err, store_error)
