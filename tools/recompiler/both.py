@@ -49,13 +49,13 @@ def verify_both(
 
     if isinstance(store, KeyStore):
         python_store: KeyStore | Callable[[], KeyStore] = store
-        c_store: native.KeyStore | StrPath = native.KeyStore.parse(store.raw)
+        c_store = partial(native.KeyStore.parse, store.raw)
     else:
         python_store = partial(KeyStore.open, store, default_store=default_store)
-        c_store = store
+        c_store = partial(native.KeyStore.open, store, default_store=default_store)
 
     c_verdict: list[native.Verified | Error] = []
-    c_call = partial(native.verify_fd, file, c_store, now=now, section_fds=section_fds, default_store=default_store)
+    c_call = partial(native.verify_fd, file, c_store, now=now, section_fds=section_fds)
     thread = threading.Thread(target=lambda: c_verdict.append(_verdict(c_call)))
     thread.start()
     ours = _verdict(partial(verify.verify_fd, file, python_store, now=now, load=load, section_fds=section_fds))
