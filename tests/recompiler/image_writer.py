@@ -14,7 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import zstandard
+
+from recompiler.errors import Error
+from recompiler.oci import read_image
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -196,3 +200,12 @@ def elf(
         body += data
         offset += len(data)
     return head + rows + body + tail
+
+
+def refuse(path: Path, why: str, code: str = "E_IMAGE", **options: str) -> None:
+    """Reads the image; holds that it is refused with this code, and a message of printable ASCII that matches `why`."""
+    with pytest.raises(Error, match=why) as caught:
+        read_image(str(path), **options)
+    assert caught.value.code == code
+    assert caught.value.message.isascii()
+    assert caught.value.message.isprintable()

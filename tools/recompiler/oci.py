@@ -71,22 +71,22 @@ class Image:
         """For --json. A byte of a path that is not UTF-8 becomes `\\xNN`."""
         return {
             "format": self.format,
-            "reference": _utf8(self.reference),
+            "reference": utf8(self.reference),
             "platform": self.platform,
             "manifest": self.manifest,
             "config": self.config,
             "layers": [{name: getattr(each, name) for name in Layer.__slots__} for each in self.layers],
             "executables": [
                 {
-                    "path": _utf8(each.path),
+                    "path": utf8(each.path),
                     "layer": each.layer,
                     "blake3": each.program.blake3,
-                    "kind": each.program.kind,
+                    "kind": utf8(each.program.kind),
                     "format": each.program.format,
                     "machine": each.program.machine,
                     "linkage": each.program.linkage,
-                    "interpreter": _utf8(each.program.interpreter),
-                    "argument": _utf8(each.program.argument),
+                    "interpreter": each.program.interpreter and utf8(each.program.interpreter),
+                    "argument": each.program.argument and utf8(each.program.argument),
                     "trailer": each.program.trailer,
                     "size": each.program.size,
                     "mode": f"{each.mode:04o}",
@@ -252,7 +252,6 @@ def _bounded(rows: Iterator[Executable]) -> list[Executable]:
     return found
 
 
-def _utf8(text: str | None) -> str | None:
-    if text is None:
-        return None
+def utf8(text: str) -> str:
+    """A name as it can be written down: bytes that are not UTF-8 become `\\xNN`."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
