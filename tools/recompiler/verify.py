@@ -28,7 +28,7 @@ from recompiler.keystore import Key, KeyStore
 from recompiler.manifest import Manifest
 from recompiler.records import Record, check_records, read_records
 from recompiler.source import BytesSource, FileSource, Source
-from recompiler.trailer import AOT, EXECUTABLE, MANIFEST, STUB, WASM, Section, Statement
+from recompiler.trailer import EXECUTABLE, MANIFEST, STUB, WASM, Section, Statement
 
 CLOCK_SKEW: Final = 300  # seconds by which a signer's clock may be ahead of ours
 
@@ -107,10 +107,10 @@ def verify_source(
     _check_policy(statement, keys, signers, now)
 
     # 7 content, 8 meaning
-    contents, document = check_content(file, statement, section_files or {})
+    contents, document = check_content(file, statement, section_files or {}, load=load)
 
-    module = contents[WASM] if load else None
-    return Verified(statement, document, bytes(contents[MANIFEST]), module, file.size, tuple(reports))
+    module = contents[WASM].data if load else None
+    return Verified(statement, document, bytes(contents[MANIFEST].data), module, file.size, tuple(reports))
 
 
 def verify_fd(
@@ -235,53 +235,63 @@ def _check_policy(statement: Statement, store: KeyStore, signers: list[Key], now
         raise Error("E_SUBJECT_DENIED", f"the keys that signed may not sign {statement.subject}")
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A section whose digest is right: where its bytes are, and the bytes themselves when they were kept."""
+
+    source: Source
+    offset: int
+    size: int
+    data: Bytes = b""
+
+
 def check_content(
-    file: Source, statement: Statement, section_files: Mapping[int, Callable[[], Source]]
-) -> tuple[dict[int, Bytes], Manifest]:
-    """Stages 7 and 8: the sections' bytes (AOT's left out) and the manifest.
+    file: Source, statement: Statement, section_files: Mapping[int, Callable[[], Source]], *, load: bool = False
+) -> tuple[dict[int, Content], Manifest]:
+    """Stages 7 and 8: the sections' contents, and the manifest.
 
     Raises Error: E_DIGEST, E_CHANGED, E_STUB_ELF, E_WASM_*, E_MANIFEST_*, E_AOT_MANIFEST, E_STUB_EXTENT.
     """
     # 7 content
     executable = statement.kind == EXECUTABLE
-    contents = _read_executable(file, statement) if executable else _read_detached(statement, section_files)
-    file.check_unchanged()
+    keep = {STUB, MANIFEST, WASM} if load else {STUB, MANIFEST}
+    contents: dict[int, Content] = {}
+    for section in statement.sections:
+        place = file if executable else _open_detached(section, section_files)
+        contents[section.type] = _read_section(place, section, keep=section.type in keep)
+        place.check_unchanged()
 
     # 8 meaning
+    module = contents[WASM]
     if executable:
-        elf.check(contents[STUB])
-    wasm.check(contents[WASM], executable=executable)
-    document = manifest.parse(bytes(contents[MANIFEST]), statement)
+        elf.check(contents[STUB].data)
+    wasm.check_at(module.source, module.offset, module.size, executable=executable)
+    document = manifest.parse(bytes(contents[MANIFEST].data), statement)
     if executable:
-        elf.check_extent(contents[STUB])
+        elf.check_extent(contents[STUB].data)
+    module.source.check_unchanged()
     return contents, document
 
 
-def _read_executable(file: Source, statement: Statement) -> dict[int, Bytes]:
-    return {s.type: _read_section(file, s, s.offset) for s in statement.sections}
+def _open_detached(section: Section, section_files: Mapping[int, Callable[[], Source]]) -> Source:
+    if section.type not in section_files:
+        raise Error("E_OPEN", f"the file of section {section.name} is not given")
+    file = section_files[section.type]()
+    if file.size != section.size:
+        raise Error("E_DIGEST", f"the file of section {section.name} has {file.size} bytes, not {section.size}")
+    return file
 
 
-def _read_detached(statement: Statement, section_files: Mapping[int, Callable[[], Source]]) -> dict[int, Bytes]:
-    contents: dict[int, Bytes] = {}
-    for s in statement.sections:
-        if s.type not in section_files:
-            raise Error("E_OPEN", f"the file of section {s.name} is not given")
-        file = section_files[s.type]()
-        if file.size != s.size:
-            raise Error("E_DIGEST", f"the file of section {s.name} has {file.size} bytes, not {s.size}")
-        contents[s.type] = _read_section(file, s, 0)
-        file.check_unchanged()
-    return contents
-
-
-def _read_section(file: Source, section: Section, offset: int) -> Bytes:
-    """The section's bytes once their BLAKE3 is right; of AOT, which has no meaning here, none are kept (E_DIGEST)."""
-    content: Bytes = b""
-    if section.type == AOT:
-        found = source.digest(file, offset, section.size)
+def _read_section(file: Source, section: Section, *, keep: bool) -> Content:
+    """The section once its BLAKE3 is right; kept bytes are exactly those that were hashed (E_DIGEST)."""
+    data: Bytes = b""
+    if keep:
+        data, found = source.load(file, section.offset, section.size)
     else:
-        content, found = source.load(file, offset, section.size)
+        found = source.digest(file, section.offset, section.size)
     if found != section.blake3:
         file.check_unchanged()
-        raise Error("E_DIGEST", f"the bytes of section {section.name} are not those that were signed", offset)
-    return content
+        raise Error("E_DIGEST", f"section {section.name} does not hold the bytes that were signed", section.offset)
+    if keep:
+        return Content(BytesSource(data), 0, section.size, data)
+    return Content(file, section.offset, section.size)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from recompiler.errors import Error
-
-Bytes = bytes | bytearray
+from recompiler.source import BytesSource, Source, read
 
 PREAMBLE: Final = b"\0asm\x01\0\0\0"
 FUNCTION: Final = 0
 MEMORY: Final = 2
 MAX_EXPORT_KIND: Final = 4
+LEB_MAX: Final = 5  # bytes of a LEB128 u32
 # Rank of each non-custom section id in a module: 12 (data count) stands before 10 (code).
 _RANK: Final = {id_: rank for rank, id_ in enumerate((1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11))}
 
@@ -36,17 +36,17 @@ IMPORTS: Final = {
 
 @dataclass(slots=True)
 class _Cursor:
-    """A place in the module that cannot pass end."""
+    """A place in the module, of which the bytes up to end are at hand; base is where data[0] stands in the module."""
 
-    data: Bytes
-    at: int
-    end: int
+    data: bytes
+    base: int
+    at: int = 0
 
     def fail(self, text: str) -> Error:
-        return Error("E_WASM_SECTION", text, self.at)
+        return Error("E_WASM_SECTION", text, self.base + self.at)
 
     def byte(self) -> int:
-        if self.at >= self.end:
+        if self.at >= len(self.data):
             raise self.fail("the section ends early")
         value = self.data[self.at]
         self.at += 1
@@ -65,66 +65,99 @@ class _Cursor:
         raise self.fail("a number has more than 32 bits")
 
     def take(self, size: int) -> bytes:
-        if size > self.end - self.at:
-            raise self.fail("a name or section passes the end of what holds it")
-        part = bytes(self.data[self.at : self.at + size])
+        if size > len(self.data) - self.at:
+            raise self.fail("a name passes the end of its section")
+        part = self.data[self.at : self.at + size]
         self.at += size
         return part
 
     def finish(self, what: str) -> None:
-        if self.at != self.end:
-            raise self.fail(f"{self.end - self.at} bytes are left over after the {what}")
+        if self.at != len(self.data):
+            raise self.fail(f"{len(self.data) - self.at} bytes are left over after the {what}")
 
 
-def check(data: Bytes, *, executable: bool = True) -> None:
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where a section's contents stand in the module."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    source: Source
+    offset: int
+    size: int
+
+    def cursor(self, at: int, size: int) -> _Cursor:
+        """A cursor over at most size bytes of the module."""
+        return _Cursor(read(self.source, self.offset + at, max(0, min(size, self.size - at))), at)
+
+    def section(self, frame: _Frame | None, limit: int | None = None) -> _Cursor | None:
+        """A cursor over a section's contents, or their first limit bytes."""
+        if frame is None:
+            return None
+        return self.cursor(frame.offset, frame.size if limit is None else min(frame.size, limit))
+
+
+def check(data: bytes | bytearray, *, executable: bool = True) -> None:
+    """Stage 8 for a module in memory. Raises Error as check_at."""
+    check_at(BytesSource(data), 0, len(data), executable=executable)
+
+
+def check_at(source: Source, offset: int, size: int, *, executable: bool) -> None:
     """Stage 8 for a WASM section; a detached one (executable False) is looked at up to its preamble only.
 
-    Raises Error: E_WASM_HEADER, E_WASM_SECTION, E_WASM_IMPORT, E_WASM_EXPORT.
+    Raises Error: E_WASM_HEADER, E_WASM_SECTION, E_WASM_IMPORT, E_WASM_EXPORT, and the source's.
     """
-    if bytes(data[:8]) != PREAMBLE:
+    module = _Module(source, offset, size)
+    if module.cursor(0, len(PREAMBLE)).data != PREAMBLE:
         raise Error("E_WASM_HEADER", "not a WebAssembly 1 module (a component, or no module at all)", 0)
     if not executable:
         return
-    sections = _walk(data)
-    _check_imports(sections.get(2))
-    functions = _count_functions(sections.get(3))
-    _check_exports(sections.get(7))
-    code = sections.get(10)
+    frames = _walk(module)
+    _check_imports(module.section(frames.get(2)))
+    functions = _count_functions(module.section(frames.get(3)))
+    _check_exports(module.section(frames.get(7)))
+    code = module.section(frames.get(10), LEB_MAX)
     bodies = code.u32() if code else 0
     if functions != bodies:
-        raise Error("E_WASM_SECTION", f"{functions} functions have {bodies} bodies", code.at if code else len(data))
+        raise Error("E_WASM_SECTION", f"{functions} functions have {bodies} bodies", code.base if code else size)
 
 
-def _walk(data: Bytes) -> dict[int, _Cursor]:
-    """The contents of each non-custom section, once the frames tile the module in order."""
-    cursor = _Cursor(data, len(PREAMBLE), len(data))
-    sections: dict[int, _Cursor] = {}
+def _walk(module: _Module) -> dict[int, _Frame]:
+    """Where each non-custom section is, once the frames tile the module in order."""
+    frames: dict[int, _Frame] = {}
     last = -1
-    while cursor.at < cursor.end:
-        start = cursor.at
-        id_ = cursor.byte()
+    start = len(PREAMBLE)
+    while start < module.size:
+        head = module.cursor(start, 1 + LEB_MAX)
+        id_ = head.byte()
         if id_ > 12:
             raise Error("E_WASM_SECTION", f"unknown section id {id_}", start)
-        size = cursor.u32()
-        if size > cursor.end - cursor.at:
+        size = head.u32()
+        frame = _Frame(start + head.at, size)
+        if size > module.size - frame.offset:
             raise Error("E_WASM_SECTION", f"section {id_} passes the end of the module", start)
-        body = _Cursor(data, cursor.at, cursor.at + size)
-        cursor.at += size
+        start = frame.offset + size
         if id_ == 0:
-            body.take(body.u32())
+            name = module.cursor(frame.offset, min(size, LEB_MAX))
+            if name.u32() > size - name.at:
+                raise name.fail("the custom section's name passes its end")
             continue
         if _RANK[id_] <= last:
-            raise Error("E_WASM_SECTION", f"section {id_} stands twice or out of order", start)
+            raise Error("E_WASM_SECTION", f"section {id_} stands twice or out of order", frame.offset)
         last = _RANK[id_]
-        sections[id_] = body
-    return sections
+        frames[id_] = frame
+    return frames
 
 
 def _check_imports(body: _Cursor | None) -> None:
     if body is None:
         return
     for _ in range(body.u32()):
-        start = body.at
+        start = body.base + body.at
         module = body.take(body.u32()).decode("utf-8", "replace")
         name = body.take(body.u32()).decode("utf-8", "replace")
         kind = body.byte()
@@ -161,7 +194,7 @@ def _check_exports(body: _Cursor | None) -> None:
         body.finish("exports")
     for name, kind, what in ((b"_start", FUNCTION, "function"), (b"memory", MEMORY, "memory")):
         if (name, kind) not in found:
-            raise Error("E_WASM_EXPORT", f"does not export the {what} `{name.decode()}`", body.at if body else 0)
+            raise Error("E_WASM_EXPORT", f"does not export the {what} `{name.decode()}`", body.base if body else 0)
 
 
 def _shown(module: str, name: str) -> str:
