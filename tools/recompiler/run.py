@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
+import resource
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -90,8 +91,11 @@ def environment(plan: Plan, inherited: Mapping[str, str], socket_fd: int | None)
     return env
 
 
-def _detach(serve: Callable[[], None]) -> None:
-    """Runs serve() in a process of its own that is nobody's child, in no terminal's foreground group."""
+def _detach(serve: Callable[[], None], keep: int) -> None:
+    """Runs serve() in a process of its own that is nobody's child, in no terminal's foreground group.
+
+    It has the fd `keep` and stderr, no other. Call it before anything starts threads: a fork copies only one.
+    """
     middle = os.fork()
     if middle:
         os.waitpid(middle, 0)
@@ -106,6 +110,8 @@ def _detach(serve: Callable[[], None]) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1):
             os.dup2(null, fd)
+        os.closerange(3, keep)
+        os.closerange(keep + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         serve()
         status = 0
     except Error as error:
@@ -114,21 +120,25 @@ def _detach(serve: Callable[[], None]) -> None:
         os._exit(status)
 
 
+@contextmanager
+def _root(given: Path | None) -> Iterator[Path]:
+    """The directory that the guest sees as /: the given one, or an empty one that goes with the guest."""
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="recompiler-root-") as made:
+        yield Path(made)
+
+
 def _start_private_vkernel(plan: Plan, store: KeyStore) -> socket.socket:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    theirs, ours = vkernel_proto.socketpair()
 
     def serve() -> None:
-        ours.close()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2) if plan.audit is None else None
-        root = str(plan.root) if plan.root is not None else tempfile.mkdtemp(prefix="recompiler-root-")
-        try:
-            config = vkernel_proto.Config(root=root, store=store, audit=plan.audit, cid=plan.cid or "private")
+        with _root(plan.root) as root:
+            config = vkernel_proto.Config(root=root, store=store, audit=plan.audit, cid=plan.cid)
             vkernel_proto.serve_connection(theirs, config)
-        finally:
-            if plan.root is None:
-                shutil.rmtree(root, ignore_errors=True)
 
-    _detach(serve)
+    _detach(serve, theirs.fileno())
     theirs.close()
     return ours
 
@@ -136,11 +146,11 @@ def _start_private_vkernel(plan: Plan, store: KeyStore) -> socket.socket:
 def execute(plan: Plan) -> NoReturn:
     """Verifies the file with both readers and becomes the program; returns only by raising Error."""
     store = KeyStore.open(plan.pubkeys, default_store=plan.default_store)
+    connection = _start_private_vkernel(plan, store) if plan.run_dir is None else None
     memfd = sealed_copy(plan.path)
     verify.verify_both(memfd, store)
     socket_fd = None
-    if plan.run_dir is None:
-        connection = _start_private_vkernel(plan, store)
+    if connection is not None:
         os.set_inheritable(connection.fileno(), True)
         socket_fd = connection.detach()
     sys.stdout.flush()
