@@ -67,7 +67,7 @@ def unlinkat(process: Process, args: Sequence[int], strings: Sequence[bytes], _d
 
 
 def renameat2(process: Process, args: Sequence[int], strings: Sequence[bytes], _data: bytes) -> Answer:
-    if args[4] & ~(RENAME_NOREPLACE | RENAME_EXCHANGE):
+    if args[4] not in (0, RENAME_NOREPLACE, RENAME_EXCHANGE):
         return -errno.EINVAL, b""
     with (
         parent_of(process, args[0], strings[0]) as (old_parent, old),

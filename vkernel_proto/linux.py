@@ -6,9 +6,10 @@ The numbers are this machine's; the numbers on the wire (vkernel_proto/syscalls.
 
 from __future__ import annotations
 
-import ctypes
 import platform
 from typing import Final
+
+from recompiler import native
 
 # name -> number on x86-64 and on aarch64 (include/uapi/asm-generic/unistd.h)
 _NUMBERS: Final[dict[str, tuple[int, int]]] = {
@@ -51,19 +52,7 @@ _NUMBER: Final = {name: row[0 if X86_64 else 1] for name, row in _NUMBERS.items(
 
 AT_FDCWD: Final = -100
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
-
 
 def syscall(name: str, *args: int | bytes | bytearray) -> int:
-    """Makes one syscall; bytes are passed as a pointer to read, a bytearray as a pointer to read and write."""
-    values = [
-        ctypes.c_long(arg) if isinstance(arg, int) else arg if isinstance(arg, bytes) else ctypes.byref(_buffer(arg))
-        for arg in args
-    ]
-    value: int = _libc.syscall(ctypes.c_long(_NUMBER[name]), *values)
-    return value if value != -1 else -ctypes.get_errno()
-
-
-def _buffer(array: bytearray) -> ctypes.c_char:
-    return ctypes.c_char.from_buffer(array or bytearray(1))  # the kernel writes nothing into a length of 0
+    """Makes one syscall; a buffer goes by address, and the kernel writes into a bytearray."""
+    return native.syscall(_NUMBER[name], *args)

@@ -89,7 +89,9 @@ def test_no_path_leads_to_a_file_outside(world: World, road: bytes, start: bytes
     assert world.state() == before
 
 
-@pytest.mark.parametrize("road", [road.rpartition(b"/")[0] for road in ROADS if b"outside/" in road or b"secret" in road])
+@pytest.mark.parametrize(
+    "road", [road.rpartition(b"/")[0] for road in ROADS if b"outside/" in road or b"secret" in road]
+)
 def test_no_call_changes_a_directory_outside(world: World, road: bytes) -> None:
     before = world.state()
     lone = world.lone
@@ -150,7 +152,12 @@ def test_dirfd_of_the_root_resolves_what_leaves_it_like_the_root(world: World) -
     lone = world.lone
     root = lone.fd("openat", AT_FDCWD, b"/", O_DIRECTORY, 0)
     deep = lone.fd("openat", AT_FDCWD, b"/d/e", O_DIRECTORY, 0)
-    for dirfd, path in ((root, b"../inside"), (root, b"d/up/inside"), (deep, b"../../inside"), (deep, b"../up/../inside")):
+    for dirfd, path in (
+        (root, b"../inside"),
+        (root, b"d/up/inside"),
+        (deep, b"../../inside"),
+        (deep, b"../up/../inside"),
+    ):
         assert world.read(lone.fd("openat", dirfd, path, 0, 0)) == b"inside"
 
 

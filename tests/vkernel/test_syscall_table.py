@@ -41,8 +41,36 @@ def test_table_says_what_is_partial_about_every_partial_syscall() -> None:
 
 
 # Small enough that no call makes a big file; the large ones are beyond what any file system takes.
-_NUMBERS = (*range(-3, 9), -100, 16, 64, 0o100, 0o200000, 4095, 4096, 65536, 1 << 31, 1 << 32, (1 << 63) - 1, -(1 << 63))
-_STRINGS = (b"", b"/", b".", b"..", b"a", b"b/", b"a/b", b"/../a", b"x" * 255, b"x" * 5000, b"\xff\xfe", b"a\nb", b"/a/../b")
+_NUMBERS = (
+    *range(-3, 9),
+    -100,
+    16,
+    64,
+    0o100,
+    0o200000,
+    4095,
+    4096,
+    65536,
+    1 << 31,
+    1 << 32,
+    (1 << 63) - 1,
+    -(1 << 63),
+)
+_STRINGS = (
+    b"",
+    b"/",
+    b".",
+    b"..",
+    b"a",
+    b"b/",
+    b"a/b",
+    b"/../a",
+    b"x" * 255,
+    b"x" * 5000,
+    b"\xff\xfe",
+    b"a\nb",
+    b"/a/../b",
+)
 
 
 @pytest.mark.parametrize("seed", range(3))
