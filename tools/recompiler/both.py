@@ -60,7 +60,7 @@ def verify_both(
     thread.start()
     ours = _verdict(partial(verify.verify_fd, file, python_store, now=now, load=load, section_fds=section_fds))
     thread.join()
-    theirs = c_verdict[0] if c_verdict else Error("E_INTERNAL", "the C reader gave no verdict")
+    theirs = c_verdict[0]
 
     for verdict in (ours, theirs):  # the file's doing, whichever reader saw it
         if isinstance(verdict, Error) and verdict.code == "E_CHANGED":
@@ -81,10 +81,15 @@ def verify_both(
 
 
 def _verdict(call: Callable[[], T]) -> T | Error:
+    """What a reader says; one that fails in any other way has not accepted."""
     try:
         return call()
     except Error as e:
         return e
+    except MemoryError:
+        return Error("E_NO_MEMORY", "no memory to read the file")
+    except Exception as e:
+        return Error("E_INTERNAL", f"{type(e).__name__}: {e}")
 
 
 def _disagree(ours: object, theirs: object) -> Error:
