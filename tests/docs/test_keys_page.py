@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, recompiler
 
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not on this machine")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "keys" / "README.md").read_text(), re.M | re.S)
 SIGN = "openssl pkeyutl -sign -rawin -inkey {0}.pem -in statement.bin -out {1}\n"
 MAKE_KEY = "openssl genpkey -algorithm ed25519 -out {0}.pem && openssl pkey -in {0}.pem -pubout -out {0}.pub\n"

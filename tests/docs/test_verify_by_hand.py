@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import pytest
 from conftest import ROOT, STUB, Signer, recompiler
 
 PAGE = ROOT / "docs" / "verify-by-hand.md"
+MISSING = [tool for tool in ("bash", "openssl", "xxd") if shutil.which(tool) is None]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not on this machine: {', '.join(MISSING)}")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
 
 
@@ -52,20 +55,20 @@ def test_signed_file_passes_and_shows_what_the_command_shows(tmp_path: Path, sig
 
 
 def test_one_flipped_bit_anywhere_fails(tmp_path: Path, signer: Signer, signed: Path) -> None:
-    """One bit of every field of the trailer, of every section and of the padding."""
+    """One bit of every field of the trailer, of every section and of the padding (test_exhaustive.py has every bit)."""
     seed = random.SystemRandom().getrandbits(32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     whole = signed.read_bytes()
     trailer = len(whole) - 32 - 112 - 384
-    spots = [trailer + at for at in (0, 21, 32, 34, 36, 38, 40, 48, 56, 64, 70, 127)]
-    for slot in range(4):
-        spots += [trailer + 128 + 64 * slot + at for at in (0, 4, 8, 16, 24, 32, 63)]
+    spots = [trailer + at for at in (0, 21, 32, 34, 36, 38, 40, 48, 56, 64, 127)]
+    spots += [trailer + 128 + 64 * slot + chance.choice((0, 4, 8, 16, 24, 32, 63)) for slot in range(4)]
     spots += [trailer + 384 + at for at in (0, 4, 16, 48, 80, 111)] + [len(whole) - at for at in (32, 28, 24, 16, 1)]
     facts = json.loads(recompiler("inspect", "--json", signed).stdout)
     for section in facts["sections"]:
         end = section["offset"] + section["size"]
-        spots += [section["offset"], end - 1, chance.randrange(section["offset"], end), *range(end, -(-end // 16) * 16)]
+        spots.append(chance.randrange(section["offset"], end))
+        spots += list(range(end, -(-end // 16) * 16))[-1:]  # the last byte of padding, if there is any
     changed = tmp_path / "changed"
     for number, spot in enumerate(spots):
         data = bytearray(whole)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from pathlib import Path
 
 import image_writer as w
@@ -348,3 +350,20 @@ def test_is_image_tells_images_from_programs(tmp_path: Path) -> None:
     (tmp_path / "elf").write_bytes(PIE)
     (tmp_path / "empty").write_bytes(b"")
     assert [is_image(str(tmp_path / name)) for name in (".", "tar", "gz", "elf", "empty")] == [True] * 3 + [False] * 2
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_archives_of_another_writer_read_the_same(tmp_path: Path, form: int) -> None:
+    buffer = io.BytesIO()
+    names = ["bin/tool", "d" * 60 + "/" + "n" * 80, "caf\u00e9/tool"]
+    with tarfile.open(fileobj=buffer, mode="w", format=form) as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size, member.mode, member.mtime = len(PIE), 0o755, 1_700_000_000.25 if form == 2 else 1
+            archive.addfile(member, io.BytesIO(PIE))
+        link = tarfile.TarInfo("again")
+        link.type, link.linkname = tarfile.LNKTYPE, names[1]
+        archive.addfile(link)
+    image = read_layers(tmp_path, buffer.getvalue())
+    assert set(paths(image)) == {"/again", *(f"/{name}" for name in names)}
+    assert {each.program.blake3 for each in image.executables} == {blake3(PIE).hexdigest()}

@@ -8,11 +8,13 @@ import random
 import resource
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import image_writer as w
 import pytest
 import zstandard
+from conftest import FIGURES
 from image_writer import refuse
 
 from recompiler import oci, oci_source, oci_tree
@@ -367,3 +369,44 @@ def test_directory_nested_too_deep_is_refused(tmp_path: Path) -> None:
         deep = deep / "d"
         deep.mkdir()
     refuse(tmp_path, "directories deeper than 256")
+
+
+def test_mutated_layers_and_documents_never_fail_otherwise(tmp_path: Path) -> None:
+    """Digests are made anew after each change, so that it reaches the tar reader, the tree and the documents."""
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    names = ["bin/tool", "bin", "a/b/c", ".wh.bin", "bin/.wh..wh..opq", "l", "l/x", "../x", "", "/", ".wh.."]
+    outcomes: Counter[str] = Counter()
+    for number in range(3000 if FIGURES else 300):
+        layers = []
+        for _ in range(chance.randint(1, 3)):
+            entries = []
+            for _ in range(chance.randint(0, 5)):
+                name, target = chance.choice(names), chance.choice(names)
+                data = chance.choice([b"", PROGRAM, b"#!/bin/sh\n"])
+                makers = [
+                    w.file(name, data, 0o755),
+                    w.symlink(name, target),
+                    w.hard_link(name, target),
+                    w.directory(name),
+                ]
+                entries.append(chance.choice([*makers, w.pax({"path": name.encode(), "size": b"4"})]))
+            layer = bytearray(w.tar(*entries))
+            for _ in range(chance.choice([0, 0, 1, 3])):
+                at = chance.randrange(len(layer))
+                layer[at] = chance.randrange(256)
+                head = at // 512 * 512
+                block = layer[head : head + 512]
+                layer[head + 148 : head + 156] = b"%06o\0 " % (sum(block[:148]) + 256 + sum(block[156:]))
+            layers.append(bytes(layer))
+        layout = w.Layout()
+        layout.image(layers, chance.choice(["none", "gzip", "zstd"]))
+        path = layout.archive(tmp_path / f"{number % 2}.tar")
+        try:
+            read_image(str(path))
+            outcomes["read"] += 1
+        except Error as error:
+            outcomes[error.code] += 1
+    print(outcomes)
+    assert set(outcomes) == {"read", "E_IMAGE"}
