@@ -11,6 +11,7 @@ import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -295,7 +296,8 @@ def test_epoll_sees_duplicates_as_linux_does(lone: Lone) -> None:
     lone("close", reader)  # epoll(7), Q6: the description is still open through copy
     lone("write", writer, data=b"x")
     value, reply = lone("epoll_wait", epfd, 8, 0)
-    assert value == 2 and {row[1] for row in struct.iter_unpack("<IQ", reply)} == {reader, copy}
+    assert value == 2
+    assert {row[1] for row in struct.iter_unpack("<IQ", reply)} == {reader, copy}
 
 
 def test_epoll_of_a_regular_file_is_eperm(lone: Lone) -> None:
@@ -309,7 +311,7 @@ def test_futex_wakes_the_longest_waiting_and_counts(tmp_path: Path) -> None:
         try:
             answers = []
             for count, lone in enumerate(lones[:3], 1):
-                answers.append(in_thread(lambda lone=lone: lone.ret("futex", 77, 0, 1, 1, -1)))
+                answers.append(in_thread(partial(lone.ret, "futex", 77, 0, 1, 1, -1)))
                 while len(shared._waiters.get(77, ())) < count:
                     time.sleep(0.001)
             assert lones[3].ret("futex", 78, 1, 10, 0, 0) == 0
@@ -364,7 +366,9 @@ def test_clocks_answer_and_the_cpu_clocks_do_not(lone: Lone) -> None:
         before = time.clock_gettime_ns(clock)
         value, reply = lone("clock_gettime", clock)
         seconds, nanoseconds = struct.unpack("<qq", reply)
-        assert value == 0 and seconds * 10**9 + nanoseconds >= before and nanoseconds < 10**9
+        assert value == 0
+        assert seconds * 10**9 + nanoseconds >= before
+        assert nanoseconds < 10**9
         assert lone.ret("clock_getres", clock) == 0
     for clock in (2, 3, 8, 99, -1):
         assert lone.ret("clock_gettime", clock) == lone.ret("clock_getres", clock) == -errno.EINVAL

@@ -19,10 +19,10 @@ def test_open_files_bounds_every_call_that_makes_an_fd(tmp_path: Path) -> None:
         assert lone.fd("dup", 0) == 4
         for name, *args in (
             ("dup", 0), ("openat", AT_FDCWD, b"/file", 0, 0), ("openat", AT_FDCWD, b"/new", 0o100, 0o600), ("pipe2", 0),
-            ("open", b"/file", 0, 0), ("epoll_create1", 0), ("memfd_create", b"m", 8), ("socket", 2, 1, 0), ("fcntl", 0, 0, 3),
-            ("fcntl", 0, 1030, 0),
+            ("open", b"/file", 0, 0), ("epoll_create1", 0), ("memfd_create", b"m", 8), ("socket", 2, 1, 0),
+            ("fcntl", 0, 0, 3), ("fcntl", 0, 1030, 0),
         ):  # fmt: skip
-            assert lone.ret(str(name), *args) == -errno.EMFILE, name  # type: ignore[arg-type]
+            assert lone.ret(str(name), *args) == -errno.EMFILE, name
         assert not (tmp_path / "new").exists()
         lone("close", 3)
         assert lone.fd("dup", 0) == 3

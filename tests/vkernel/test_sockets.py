@@ -80,7 +80,8 @@ def test_tcp_server_accepts_a_client(lone: Lone, domain: int) -> None:
     port = port_of(lone, fd)
     with socket.create_connection(("127.0.0.1" if domain == INET else "::1", port), 20) as client:
         value, address = lone("accept4", fd, NONBLOCK | CLOEXEC, 100)
-        assert value >= 0 and address == (v4 if domain == INET else v6)(client.getsockname()[1])
+        assert value >= 0
+        assert address == (v4 if domain == INET else v6)(client.getsockname()[1])
         assert lone.ret("read", value, 1) == -errno.EAGAIN
         assert lone.ret("fcntl", value, 1, 0) == 1
         lone("sendto", value, 0, 0, data=b"welcome")
@@ -159,8 +160,9 @@ def test_other_families_are_refused_and_recorded(lone: Lone, domain: int) -> Non
 
 @pytest.mark.parametrize(
     ("kind", "protocol", "expected"),
-    [(3, 1, errno.EPERM), (3, 255, errno.EPERM), (5, 132, errno.ESOCKTNOSUPPORT), (STREAM, 132, errno.EPROTONOSUPPORT),
-     (STREAM, 262, errno.EPROTONOSUPPORT), (DGRAM, 1, errno.EPROTONOSUPPORT), (DGRAM, 6, errno.EPROTONOSUPPORT), (99, 0, errno.EINVAL)],
+    [(3, 1, errno.EPERM), (3, 255, errno.EPERM), (5, 132, errno.ESOCKTNOSUPPORT), (99, 0, errno.EINVAL),
+     (STREAM, 132, errno.EPROTONOSUPPORT), (STREAM, 262, errno.EPROTONOSUPPORT), (DGRAM, 1, errno.EPROTONOSUPPORT),
+     (DGRAM, 6, errno.EPROTONOSUPPORT)],
 )  # fmt: skip
 def test_other_types_and_protocols_are_refused(lone: Lone, kind: int, protocol: int, expected: int) -> None:
     assert lone.ret("socket", INET, kind, protocol) == -expected
@@ -169,15 +171,17 @@ def test_other_types_and_protocols_are_refused(lone: Lone, kind: int, protocol: 
 def test_listen_without_bind_is_decided_as_the_bind_it_is(lone: Lone, tmp_path: Path) -> None:
     fd = lone.fd("socket", INET, STREAM, 0)
     assert lone.ret("listen", fd, 1) == -errno.EACCES
-    assert lone.records[0]["syscall"] == "listen" and lone.records[0]["address"] == "0.0.0.0"
+    assert lone.records[0]["syscall"] == "listen"
+    assert lone.records[0]["address"] == "0.0.0.0"
     with lone_process(tmp_path, bind=("*:*",)) as free:
         assert free.ret("listen", free.fd("socket", INET, STREAM, 0), 1) == 0
 
 
 def test_socket_calls_on_other_fds_are_enotsock_or_ebadf(lone: Lone) -> None:
     calls: tuple[tuple[str, tuple[int, ...], bytes], ...] = (
-        ("connect", (), v4(1)), ("bind", (), v4(1)), ("listen", (1,), b""), ("accept4", (0, 0), b""), ("sendto", (0, 0), b"x"),
-        ("recvfrom", (1, 0, 0), b""), ("shutdown", (0,), b""), ("getsockopt", (1, 4, 4), b""), ("setsockopt", (1, 9, ), bytes(4)),
+        ("connect", (), v4(1)), ("bind", (), v4(1)), ("listen", (1,), b""), ("accept4", (0, 0), b""),
+        ("sendto", (0, 0), b"x"), ("recvfrom", (1, 0, 0), b""), ("shutdown", (0,), b""), ("getsockopt", (1, 4, 4), b""),
+        ("setsockopt", (1, 9), bytes(4)),
     )  # fmt: skip
     for name, rest, data in calls:
         assert lone.ret(name, 0, *rest, data=data) == -errno.ENOTSOCK, name
@@ -277,7 +281,8 @@ def test_linger_may_not_make_close_wait(lone: Lone) -> None:
 def test_passed_socket_can_be_used_and_not_set_up_anew(tmp_path: Path) -> None:
     mine, theirs = socket.socketpair()
     with mine, lone_process(tmp_path, (theirs.detach(), None, None), **LOCAL) as lone:
-        assert lone.ret("sendto", 0, 0, 0, data=b"x") == 1 and mine.recv(1) == b"x"
+        assert lone.ret("sendto", 0, 0, 0, data=b"x") == 1
+        assert mine.recv(1) == b"x"
         mine.send(b"y")
         assert lone("recvfrom", 0, 1, 0, 0) == (1, b"y")
         for name, rest, data in (

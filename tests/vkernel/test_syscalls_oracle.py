@@ -15,6 +15,7 @@ import stat
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from lone_process import AT_FDCWD, NUMBERS, Lone, lone_process
@@ -31,14 +32,21 @@ _STAT = struct.Struct("<QQQIIIIQqqqqqqqqq24x")
 _CAPACITY = 4096
 
 
-def linux(name: str, *args: int | bytes | ctypes.Array[ctypes.c_char]) -> int:
+Argument: TypeAlias = "int | bytes | ctypes.Array[ctypes.c_char]"
+Adapted: TypeAlias = "Callable[[Sequence[int | bytes], bytes, ctypes.Array[ctypes.c_char]], Sequence[Argument]]"
+
+
+def linux(name: str, *args: Argument) -> int:
     values = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
     value = int(_libc.syscall(ctypes.c_long(NUMBERS[name]), *values))
     return -ctypes.get_errno() if value == -1 else value
 
 
+def _unchanged(args: Sequence[int | bytes], _data: bytes, _out: ctypes.Array[ctypes.c_char]) -> Sequence[int | bytes]:
+    return args
+
+
 # How the wire's request becomes Linux's arguments, where they are not the same: data has a length, replies a buffer.
-Adapted = Callable[[Sequence[int | bytes], bytes, "ctypes.Array[ctypes.c_char]"], Sequence[object]]
 _ADAPT: dict[str, Adapted] = {
     "read": lambda a, d, out: (a[0], out, a[1]),
     "pread64": lambda a, d, out: (a[0], out, a[1], a[2]),
@@ -69,19 +77,20 @@ class Both:
         """Makes the call both ways and compares; the guest's value."""
         mine, reply = self.lone(name, *args, data=data)
         out = ctypes.create_string_buffer(_CAPACITY)
-        theirs = linux(name, *_ADAPT.get(name, lambda a, d, out: a)(self._their_fds(name, args), data, out))  # type: ignore[arg-type]
+        adapted = _ADAPT.get(name, _unchanged)(self._their_fds(name, args), data, out)
+        theirs = linux(name, *adapted)
         what = f"{name}{args} {data[:40]!r}"
-        if theirs >= 0 and name in ("openat", "dup", "memfd_create") or name == "fcntl" and args[1] in (0, 1030):
+        if name in ("openat", "dup", "memfd_create") or (name == "fcntl" and args[1] in (0, 1030)):
+            assert min(mine, 0) == min(theirs, 0), f"{what}: {_say(mine, theirs)}"
             if mine >= 0:
                 self.pairs[mine] = theirs
-            assert (mine >= 0) == (theirs >= 0) and (mine >= 0 or mine == theirs), f"{what}: {_say(mine, theirs)}"
             return mine
         if name == "getdents64":
             assert sorted(_entries(reply)) == sorted(_entries(out.raw[: max(0, theirs)])), what
             return mine
         assert mine == theirs, f"{what}: {_say(mine, theirs)}"
         if name in ("fstat", "newfstatat") and mine == 0:
-            assert len(reply) == 144 and _shape(reply) == _shape(out.raw[:144]), what
+            assert _shape(reply) == _shape(out.raw[:144]), what
         elif reply or name in ("read", "pread64", "readlinkat"):
             assert reply == out.raw[: max(0, theirs)], what
         if name == "close" and mine == 0:
@@ -224,9 +233,10 @@ def test_creating_a_file_answers_as_linux_does(both: Both, path: bytes, flags: i
 @pytest.mark.parametrize(
     "new", [b"new", b"file", b"dir", b"dir/sub", b"dir/sub/x", b"link", b"dirlink", b"new/", b"dir/", b".", b""]
 )
-@pytest.mark.parametrize("flags", [0, 1, 2, 3, 8])
-def test_rename_answers_as_linux_does(both: Both, old: bytes, new: bytes, flags: int) -> None:
-    both.call("renameat2", AT_FDCWD, old, AT_FDCWD, new, flags)
+def test_rename_answers_as_linux_does(both: Both, old: bytes, new: bytes) -> None:
+    for flags in (3, 8, 1, 0, 2):
+        both.call("renameat2", AT_FDCWD, old, AT_FDCWD, new, flags)
+        both.call("renameat2", AT_FDCWD, new, AT_FDCWD, old, flags)
     both.compare_trees()
 
 
@@ -310,13 +320,14 @@ def test_unnamed_file_can_be_given_a_name(both: Both) -> None:
     assert (both.roots[0] / "named").read_bytes() == b"kept"
 
 
-def test_pipes_and_memory_files_answer_as_linux_does(both: Both) -> None:
+def test_memory_files_answer_as_linux_does(both: Both) -> None:
     fd = both.call("memfd_create", b"m", 8)
-    for name, *args in (
-        ("lseek", 0, 1), ("fstat",), ("ftruncate", 100), ("pread64", 10, 95), ("fcntl", 3, 0), ("fallocate", 0, 0, 200),
-    ):  # fmt: skip
-        if name != "fstat":
-            both.call(str(name), fd, *args)  # type: ignore[arg-type]
+    both.call("fstat", fd)
+    both.call("lseek", fd, 0, 1)
+    both.call("ftruncate", fd, 100)
+    both.call("pread64", fd, 10, 95)
+    both.call("fcntl", fd, 3, 0)
+    both.call("fallocate", fd, 0, 0, 200)
     both.call("write", fd, data=b"abc")
     both.call("pwrite64", fd, 7, data=b"xyz")
     both.call("pread64", fd, 20, 0)
@@ -329,20 +340,29 @@ _NAMES = (b"a", b"b", b"c", b"a/b", b"a/c", b"b/a", b"b/a/c", b"c/b", b"a/", b".
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_sequences_end_in_the_same_tree(both: Both, seed: int) -> None:
-    """Half of the seeds use symlinks and no `..`, the other half `..` and no symlinks, so that none climbs over the top."""
+    """Half of the seeds use symlinks and no `..`, the other half the reverse, so that none climbs over the top."""
     print(f"seed {seed}")
     random_ = random.Random(seed)
     names = _NAMES if seed % 2 else (*_NAMES, b"a/../b", b"a/b/../../c", b"b/..", b"c/../a/b")
-    fds = lambda: random_.choice([99, *both.pairs])  # noqa: E731
-    name = lambda: random_.choice(names)  # noqa: E731
-    flags = lambda *bits: sum(bit for bit in bits if random_.random() < 0.4)  # noqa: E731
-    dirfd = lambda: AT_FDCWD if seed % 2 == 0 else random_.choice([AT_FDCWD, *both.pairs])  # noqa: E731
+
+    def fds() -> int:
+        return random_.choice([99, *both.pairs])
+
+    def dirfd() -> int:
+        return AT_FDCWD if seed % 2 == 0 else random_.choice([AT_FDCWD, *both.pairs])
+
+    def name() -> bytes:
+        return random_.choice(names)
+
+    def flags(*bits: int) -> int:
+        return sum(bit for bit in bits if random_.random() < 0.4)
+
     moves: list[Callable[[], object]] = [
         lambda: both.call(
             "openat",
             dirfd(),
             name(),
-            random_.randrange(3) | flags(O_CREAT, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW),
+            random_.randrange(3) | flags(O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW),
             0o644,
         ),
         lambda: both.call("openat", dirfd(), name(), O_DIRECTORY, 0),
