@@ -44,6 +44,12 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # before click's own answer to it, exit status 1
+            raise click.exceptions.Exit(_broken_pipe()) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -82,10 +88,14 @@ def _status(arguments: list[str]) -> int:
     except Error as e:
         return _refuse(e, as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter's own flush at exit must not fail again
-        return 3
+        return _broken_pipe()
     except MemoryError:
         return _refuse(Error("E_NO_MEMORY", "out of memory"), as_json)
+
+
+def _broken_pipe() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter's own flush at exit must not fail again
+    return 3
 
 
 def _refuse(error: Error, as_json: bool) -> int:
