@@ -8,10 +8,12 @@ bytes; a target whose inputs have not changed is left alone.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -118,7 +120,7 @@ def digest(inputs: Iterable[Path], *words: str) -> str:
 
 def make(output: Path, inputs: Iterable[Path], words: Sequence[str], step: Callable[[Path], None]) -> None:
     """Runs step(temporary path) and renames the result to output, unless the inputs are those of last time."""
-    stamp = BUILD / "stamps" / (output.name + ".stamp")
+    stamp = BUILD / "stamps" / ("-".join(output.parts[-2:]) + ".stamp")
     state = digest(inputs, *words)
     if output.exists() and stamp.exists() and stamp.read_text() == state:
         return
@@ -168,7 +170,7 @@ def native() -> None:
     arch = platform.machine()
     if arch not in CPU:
         raise BuildError(f"no build for {arch}: {', '.join(CPU)} only")
-    abi = "gnu" if platform.libc_ver()[0] == "glibc" else "musl"
+    abi = libc_abi()
     sources = [CSRC / name for name in SOURCES]
     output = PACKAGE / "_native.abi3.so"
 
@@ -244,7 +246,69 @@ def stubs() -> None:
             stub(target, development)
 
 
-STEPS: dict[str, Callable[[], None]] = {"native": native, "stubs": stubs}
+def libc_abi() -> str:
+    return "gnu" if platform.libc_ver()[0] == "glibc" else "musl"
+
+
+def sanitizers() -> Iterable[tuple[str, list[str | Path]]]:
+    """(name, compiler and flags) of each set of sanitizers this machine has; says aloud which these are."""
+    undefined = ["-fsanitize=undefined", "-fno-sanitize-trap=undefined", "-fsanitize-coverage=trace-pc-guard"]
+    say("fuzz: UndefinedBehaviorSanitizer (zig cc)")
+    yield "ubsan", [*zig("cc"), "-target", f"{platform.machine()}-linux-{libc_abi()}", *undefined]
+
+    both = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    for name, coverage in (("clang", "trace-pc-guard"), ("gcc", "trace-pc")):
+        if (compiler := shutil.which(name)) and links([compiler, *both]):
+            say(f"fuzz: AddressSanitizer and UndefinedBehaviorSanitizer ({compiler})")
+            yield "asan", [compiler, *both, f"-fsanitize-coverage={coverage}"]
+            return
+    say("fuzz: no AddressSanitizer: for it, install Debian's package gcc or clang (apt-get install gcc)")
+
+
+def links(command: Sequence[str | Path]) -> bool:
+    """Whether this compiler makes programs with these flags here: sanitizers' libraries may be missing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        probe = Path(scratch) / "probe.c"
+        probe.write_text("int main(void) { return 0; }\n")
+        linking = [*command, probe, "-o", probe.with_suffix("")]
+        return subprocess.run(linking, capture_output=True, check=False).returncode == 0
+
+
+def fuzz_with(name: str, compiler: list[str | Path]) -> None:
+    """build/fuzz/NAME/fuzz_X for each csrc/fuzz/fuzz_X.c: the library instrumented, the driver not."""
+    library = [CSRC / source for source in SOURCES + STUB_SOURCES]
+    driver = CSRC / "fuzz" / "driver.c"
+    crypto = crypto_object(platform.machine(), libc_abi())
+    archive = BUILD / "fuzz" / name / "library.a"
+    command = [*compiler, *WARNINGS, "-O1", "-g", "-fno-omit-frame-pointer", f"-I{CSRC}"]
+    plain = [flag for flag in command if not str(flag).startswith("-fsanitize-coverage")]
+
+    def compile_library(partial: Path) -> None:
+        objects = [partial.parent / f"{source.stem}.o" for source in library]
+        for source, item in zip(library, objects, strict=True):
+            run([*command, "-c", source, "-o", item], source.name)
+        run(zig("ar", "rcs", partial, *objects), partial.name)
+
+    def link_target(target: Path, partial: Path) -> None:
+        ours, theirs = partial.with_suffix(".o"), partial.with_suffix(".driver.o")
+        run([*command, "-c", target, "-o", ours], target.name)
+        run([*plain, "-c", driver, "-o", theirs], driver.name)
+        wrap = ["-Wl,--wrap=rc_ed25519_verify"] if target.stem == "fuzz_trailer" else []
+        run([*plain, *wrap, ours, theirs, archive, crypto, "-o", partial], target.stem)
+
+    words = [str(word) for word in command]
+    make(archive, [*library, *headers()], words, compile_library)
+    for target in sorted(driver.parent.glob("fuzz_*.c")):
+        inputs = [target, driver, archive, crypto, *headers(), *driver.parent.glob("*.h")]
+        make(archive.with_name(target.stem), inputs, words, functools.partial(link_target, target))
+
+
+def fuzz() -> None:
+    for name, compiler in sanitizers():
+        fuzz_with(name, compiler)
+
+
+STEPS: dict[str, Callable[[], None]] = {"native": native, "stubs": stubs, "fuzz": fuzz}
 
 
 def main(arguments: Sequence[str]) -> int:

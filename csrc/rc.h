@@ -30,7 +30,7 @@ struct rc_error {
 
 const char *rc_code_name(int code);  /* "E_OPEN"; "E_INTERNAL" for a number outside the table */
 int rc_code_exit(int code);          /* exit code of the command line for this code */
-int rc_code_count(void);
+int rc_code_count(void);             /* one more than the last code; the first is 1 */
 
 /* ---- crypto.zig */
 void rc_blake3(const uint8_t *data, size_t len, uint8_t out[32]);

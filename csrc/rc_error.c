@@ -16,7 +16,7 @@ static const struct {
 _Static_assert(sizeof codes / sizeof codes[0] == RC_CODE_COUNT - 1, "row i of the table is code i + 1");
 
 int rc_code_count(void) {
-    return RC_CODE_COUNT - 1;
+    return RC_CODE_COUNT;
 }
 
 static int row(int code) {

@@ -26,7 +26,7 @@ DETACHED_SECTIONS = (2, 3, 4)  # WASM, MANIFEST, AOT
 
 def codes() -> dict[str, int]:
     """The C table of error codes: name -> exit code of the command line."""
-    names = range(1, lib.rc_code_count() + 1)
+    names = range(1, lib.rc_code_count())
     return {_text(lib.rc_code_name(code)): lib.rc_code_exit(code) for code in names}
 
 

@@ -1,0 +1,14 @@
+/* fuzz.h: what a fuzz target offers to driver.c (or to libFuzzer, which needs the first function only). */
+#ifndef RC_FUZZ_H
+#define RC_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One input. A finding is a crash, a sanitizer's report, or abort(). */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Words of the format, NULL at the end: mutations write them. A target that has none does not define it. */
+extern const char *const fuzz_words[] __attribute__((weak));
+
+#endif
