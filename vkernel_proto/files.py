@@ -27,6 +27,8 @@ AT_EMPTY_PATH: Final = 0x1000
 RENAME_NOREPLACE: Final = 1
 RENAME_EXCHANGE: Final = 2  # RENAME_WHITEOUT makes a device node: refused
 
+# Without set-user-ID and set-group-ID: such a file would carry the vkernel's identity to whoever on the host runs it.
+_MODE: Final = 0o1777
 _FIFO_RETRY_NS: Final = 20_000_000
 _KEPT: Final = O_ACCMODE | O_APPEND | O_NONBLOCK | 0o10000 | 0o4000000 | fl.O_LARGEFILE | fl.O_NOATIME
 _KEPT_WITH_PATH: Final = fl.O_PATH | fl.O_DIRECTORY | fl.O_NOFOLLOW
@@ -170,7 +172,7 @@ def _open_path(process: Process, dirfd: int, path: bytes, flags: int) -> OpenFil
 def _open_host(process: Process, dirfd: int, path: bytes, flags: int, mode: int) -> int:
     """A host fd of the named file, which is made if the flags say so. Always O_NONBLOCK. Raises OSError."""
     host_flags = fl.to_host(flags) | fl.HOST_LARGEFILE | os.O_NONBLOCK | os.O_NOCTTY
-    mode = mode & 0o7777 if flags & (fl.O_CREAT | fl.O_TMPFILE) else 0
+    mode = mode & _MODE if flags & (fl.O_CREAT | fl.O_TMPFILE) else 0
     exclusive = flags & fl.O_CREAT and flags & fl.O_EXCL
     # These cannot open something that was there before: a look first would only blur the error.
     if exclusive or flags & fl.O_TMPFILE or (flags & fl.O_CREAT and path.endswith(b"/")):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import select
-import socket as host_socket
 import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -46,6 +45,7 @@ _RECEIVE_FLAGS: Final = MSG_PEEK | MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
 _SEND_FLAGS: Final = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE  # MSG_FASTOPEN would be a connect
 
 SOL_SOCKET: Final = 1
+SO_TYPE: Final = 3
 SO_ERROR: Final = 4
 SO_LINGER: Final = 13
 SO_RCVTIMEO: Final = 20
@@ -56,7 +56,7 @@ SO_SNDTIMEO: Final = 21
 # them (SO_REUSEPORT), and programs for the kernel (SO_ATTACH_FILTER, TCP_ULP).
 SOCKET_OPTIONS: Final[dict[tuple[int, int], tuple[str, bool]]] = {
     (SOL_SOCKET, 2): ("SO_REUSEADDR", True),
-    (SOL_SOCKET, 3): ("SO_TYPE", False),
+    (SOL_SOCKET, SO_TYPE): ("SO_TYPE", False),
     (SOL_SOCKET, SO_ERROR): ("SO_ERROR", False),
     (SOL_SOCKET, 6): ("SO_BROADCAST", True),
     (SOL_SOCKET, 7): ("SO_SNDBUF", True),
@@ -110,8 +110,7 @@ def connect(process: Process, args: Sequence[int], _strings: Sequence[bytes], da
         return ret, b""
     if not process.wait(file.host, select.POLLOUT, file.status.send_timeout):
         return -errno.EINPROGRESS, b""
-    failed = host_error(file.host)
-    return -failed, b""
+    return -_option(file.host, SO_ERROR), b""
 
 
 def bind(process: Process, args: Sequence[int], _strings: Sequence[bytes], data: bytes) -> Answer:
@@ -192,7 +191,7 @@ def recvfrom(process: Process, args: Sequence[int], _strings: Sequence[bytes], _
 
     ret = _repeat(process, file, select.POLLIN, attempt, file.status.receive_timeout, flags)
     data = bytes(buffer[: max(0, ret)])
-    if 0 < ret < count and flags & MSG_WAITALL and not flags & MSG_PEEK and _is_stream(file.host):
+    if 0 < ret < count and flags & MSG_WAITALL and not flags & MSG_PEEK and _option(file.host, SO_TYPE) == SOCK_STREAM:
         data += _receive_rest(process, file, count - ret, flags)
     if ret < 0:
         return ret, b""
@@ -232,13 +231,6 @@ def getsockopt(process: Process, args: Sequence[int], _strings: Sequence[bytes],
     value, length = bytearray(_SOCKADDR_MAX), bytearray(_INT.pack(min(capacity, _SOCKADDR_MAX)))
     ret = syscall("getsockopt", file.host, level, name, value, length)
     return ret, bytes(value[: _INT.unpack(length)[0]]) if ret == 0 else b""
-
-
-def host_error(host: int) -> int:
-    """SO_ERROR of a host fd, which reading clears."""
-    value, length = bytearray(4), bytearray(_INT.pack(4))
-    ret = syscall("getsockopt", host, SOL_SOCKET, SO_ERROR, value, length)
-    return int(_INT.unpack(value)[0]) if ret == 0 else -ret
 
 
 def _socket(process: Process, fd: int) -> OpenFile:
@@ -322,9 +314,13 @@ def _own_address(host: int) -> bytes:
     return bytes(address[: _INT.unpack(length)[0]])
 
 
-def _is_stream(host: int) -> bool:
-    with host_socket.socket(fileno=os.dup(host)) as found:
-        return found.type == SOCK_STREAM
+def _option(host: int, name: int) -> int:
+    """An option of SOL_SOCKET that is a number. Raises OSError."""
+    value, length = bytearray(_INT.size), bytearray(_INT.pack(_INT.size))
+    ret = syscall("getsockopt", host, SOL_SOCKET, name, value, length)
+    if ret < 0:
+        raise OSError(-ret, os.strerror(-ret))
+    return int(_INT.unpack(value)[0])
 
 
 def _keep_timeout(status: Status, option: str, data: bytes) -> None:

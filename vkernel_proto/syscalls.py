@@ -74,7 +74,9 @@ TABLE: Final[tuple[Row, ...]] = (
     Row("exit_group", 231, "i", "-", lifecycle.exit_, "full"),
     Row("epoll_wait", 232, "iii", "D", events.epoll_wait, "full"),
     Row("epoll_ctl", 233, "iiid", "-", events.epoll_ctl, "full"),
-    Row("openat", 257, "isii", "-", files.openat, "partial", "no devices; a FIFO opens for reading without a writer"),
+    Row(
+        "openat", 257, "isii", "-", files.openat, "partial", "no devices, no set-ID bits; a FIFO opens to read at once"
+    ),
     Row("mkdirat", 258, "isi", "-", files.mkdirat, "full"),
     Row("newfstatat", 262, "isi", "D", files.newfstatat, "full"),
     Row("unlinkat", 263, "isi", "-", files.unlinkat, "full"),

@@ -232,6 +232,13 @@ def test_vkernel_keeps_its_umask_and_directory(world: World) -> None:
         os.umask(before[1])
 
 
+@pytest.mark.parametrize("flags", [O_CREAT, O_CREAT | 0o200, 0o20200000])
+def test_guest_makes_no_file_with_set_id_bits(world: World, flags: int) -> None:
+    path = b"/" if flags & O_DIRECTORY else b"/made"
+    fd = world.lone.fd("openat", AT_FDCWD, path, flags | O_RDWR, 0o6755)
+    assert stat.S_IMODE(os.fstat(world.lone.process.files[fd].host).st_mode) & 0o6000 == 0
+
+
 def test_every_host_fd_is_close_on_exec(world: World) -> None:
     lone = world.lone
     lone.fd("openat", AT_FDCWD, b"/made", O_CREAT | O_RDWR, 0o666)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from lone_process import lone_process
 
+from vkernel_proto import flags
 from vkernel_proto.process import Exited
 from vkernel_proto.syscalls import BY_NUMBER, TABLE
 
@@ -38,6 +40,18 @@ def test_table_says_what_is_partial_about_every_partial_syscall() -> None:
     for row in TABLE:
         assert row.status in ("full", "partial", "refused"), row.name
         assert row.status == "full" or row.remark, row.name
+
+
+def test_open_flags_reach_the_host_in_its_own_numbers() -> None:
+    names = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_EXCL", "O_TRUNC", "O_APPEND", "O_DIRECTORY", "O_NOFOLLOW", "O_PATH")
+    for name in names:
+        guest = next(row[1] for row in flags.OPEN_FLAGS if row[0] == name)
+        assert flags.to_host(guest) == getattr(os, name)
+        assert flags.to_guest(getattr(os, name)) == guest
+    assert flags.to_host(0o4010000) == os.O_SYNC
+    assert flags.to_host(0o20200000) == os.O_TMPFILE
+    assert flags.to_host(0o2000000 | 0o40000 | 0o20000 | 0o4000 | 0o400 | 1 << 40) == 0  # not the host's business
+    assert flags.to_guest(os.O_RDWR | os.O_NONBLOCK) == 0o4002
 
 
 # Small enough that no call makes a big file; the large ones are beyond what any file system takes.

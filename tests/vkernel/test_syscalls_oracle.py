@@ -220,7 +220,7 @@ def test_calls_on_one_path_answer_as_linux_does(both: Both, path: bytes) -> None
 @pytest.mark.parametrize("path", _PATHS, ids=lambda path: path.decode()[:24] or "empty")
 @pytest.mark.parametrize("flags", [O_CREAT, O_CREAT | O_EXCL, O_CREAT | O_NOFOLLOW, O_CREAT | O_TRUNC])
 def test_creating_a_file_answers_as_linux_does(both: Both, path: bytes, flags: int) -> None:
-    for mode in (0o644, 0o4755, 0o177777):
+    for mode in (0o644, 0o1755, 0o170666):
         fd = both.call("openat", AT_FDCWD, path, flags | O_RDWR | O_NONBLOCK, mode)
         if fd >= 0:
             both.call("write", fd, data=b"abc")
