@@ -32,7 +32,7 @@ const char *rc_code_name(int code);  /* "E_OPEN"; "E_INTERNAL" for a number outs
 int rc_code_exit(int code);          /* exit code of the command line for this code */
 int rc_code_count(void);             /* one more than the last code; the first is 1 */
 
-/* ---- crypto.zig */
+/* ---- blake3.zig, ed25519.zig */
 void rc_blake3(const uint8_t *data, size_t len, uint8_t out[32]);
 int rc_ed25519_point_ok(const uint8_t public_key[32]);
 int rc_ed25519_verify(const uint8_t public_key[32], const uint8_t signature[64], const uint8_t *message, size_t len);

@@ -115,12 +115,10 @@ int rc_sandbox_lock(int socket_fd, struct rc_error *err) {
         {SYS_sendmsg, 0, EQUAL, socket},
         {SYS_recvmsg, 0, EQUAL, socket},
         /* memory for wasm3 and its guest; never code */
-        {SYS_brk, 0, ANY, 0},
         {SYS_mmap, 2, WITHOUT, PROT_EXEC},
         {SYS_mprotect, 2, WITHOUT, PROT_EXEC},
         {SYS_mremap, 0, ANY, 0},
         {SYS_munmap, 0, ANY, 0},
-        {SYS_madvise, 0, ANY, 0},
         /* the end: a last line, a signal to itself with its default action, or an exit code */
         {SYS_write, 0, EQUAL, STDERR_FILENO},
         {SYS_rt_sigaction, 0, ANY, 0},
