@@ -88,6 +88,17 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
     assert os.listdir(tmp_path) == ["out"]
 
 
+def test_a_file_system_without_hard_links_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(source: object, target: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(files.os, "link", no_links)
+    files.write_file(tmp_path / "out", [b"new"])
+    refused(tmp_path / "out", [b"newer"])
+    assert (tmp_path / "out").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["out"]
+
+
 def test_an_input_that_fails_midway_leaves_nothing(tmp_path: Path) -> None:
     def parts() -> Iterator[bytes]:
         yield b"new"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -74,11 +75,7 @@ def write_file(
                 file.flush()
                 os.fchmod(fd, mode)
                 os.fsync(fd)
-            if force:
-                os.replace(temporary, output)
-            else:
-                os.link(temporary, output)  # unlike rename(2), never over a file that appeared meanwhile
-                os.unlink(temporary)
+            _publish(temporary, output, force)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -88,6 +85,19 @@ def write_file(
         raise Error("E_OUTPUT", f"{output}: {e.strerror}") from None
     except ValueError:
         raise Error("E_OUTPUT", "the path holds a NUL character") from None
+
+
+def _publish(temporary: Path, output: Path, force: bool) -> None:
+    if not force:
+        try:
+            os.link(temporary, output)  # unlike rename(2), never over a file that appeared meanwhile
+            os.unlink(temporary)
+            return
+        except OSError as e:
+            if e.errno not in (errno.EPERM, errno.EOPNOTSUPP):  # a file system without hard links
+                raise
+        _check_output(output, False, ())
+    os.replace(temporary, output)
 
 
 def _check_output(output: Path, force: bool, inputs: Iterable[StrPath]) -> None:
