@@ -226,6 +226,16 @@ def test_blocking_send_sends_all(lone: Lone, server: socket.socket) -> None:
         assert answer() == 1_000_000
 
 
+def test_interrupted_send_says_how_much_it_has_sent(lone: Lone, server: socket.socket) -> None:
+    fd, peer = connected(lone, server)
+    with peer:
+        lone("setsockopt", fd, 1, 7, data=struct.pack("<i", 4096))
+        lone.guest_end.close()
+        sent = [lone.ret("sendto", fd, 0, 0, data=bytes(1_000_000)) for _ in range(40)]
+        assert any(0 < value < 1_000_000 for value in sent)
+        assert sent[-1] == -errno.EINTR
+
+
 def test_send_to_a_closed_peer_is_epipe_and_no_signal(lone: Lone, server: socket.socket) -> None:
     fd, peer = connected(lone, server)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
