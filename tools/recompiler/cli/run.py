@@ -16,7 +16,9 @@ from recompiler import keystore, run
     epilog="Example: recompiler run --pubkeys keys/pubkeys.json --root ./data build/demo/hello one two",
 )
 @click.option("--pubkeys", type=click.Path(path_type=Path), help=f"key store [default: {keystore.DEFAULT_PATH}]")
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False, exists=True), help="the guest's / [default: empty]")
+@click.option(
+    "--root", type=click.Path(path_type=Path, file_okay=False, exists=True), help="the guest's / [default: empty]"
+)
 @click.option("--audit", type=click.Path(path_type=Path), help="audit log of the private vkernel")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="use the vkernel that serves here, not a private one")
 @click.option("--cid", help="container id at that vkernel [default: from the subject]")

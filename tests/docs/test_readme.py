@@ -1,0 +1,65 @@
+"""README.md, run as it stands: its commands work, and its transcript is what they print."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+SHELL_BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.M | re.S)
+TRANSCRIPTS = re.findall(r"^<!-- transcript: (\S+) -->\n```console\n(.*?)^```$", README, re.M | re.S)
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def normalised(text: str) -> list[str]:
+    """Lines without what differs from one key, day and machine to the next: digests and the checkout's path."""
+    text = text.replace(f"{ROOT}/", "")
+    text = re.sub(r"\b[0-9a-f]{16,64}\b", "<hex>", text)
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def test_first_block_names_targets_of_the_makefile() -> None:
+    targets = re.findall(r"^make (\w+)", SHELL_BLOCKS[0], re.M)
+    assert targets == ["demo", "test"]
+    result = subprocess.run(["make", "-n", *targets], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_use_it_block_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    shutil.copy(ROOT / "examples" / "hello" / "hello.c", tmp_path)
+    (tmp_path / "data").mkdir()
+    command = ["bash", "-eu", "-c", SHELL_BLOCKS[1]]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "hello from wasm, one, two\n" in result.stdout
+    assert "chain intact" in result.stdout
+
+
+def test_transcript_is_what_the_demo_prints(tmp_path: Path) -> None:
+    (name, transcript), *more = TRANSCRIPTS
+    assert not more
+    # A copy, so that the demo makes its keys anew and a running `make demo` is not disturbed.
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "keys").mkdir(mode=0o700)
+    tmp_path.chmod(0o700)
+    result = subprocess.run(
+        ["sh", name],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    assert normalised(transcript) == normalised(result.stdout.replace(f"{tmp_path}/", ""))
