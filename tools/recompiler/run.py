@@ -148,7 +148,7 @@ def execute(plan: Plan) -> NoReturn:
     store = KeyStore.open(plan.pubkeys, default_store=plan.default_store)
     connection = _start_private_vkernel(plan, store) if plan.run_dir is None else None
     memfd = sealed_copy(plan.path)
-    verify.verify_both(memfd, store)
+    verify.verify_both(memfd, plan.pubkeys, default_store=plan.default_store)
     socket_fd = None
     if connection is not None:
         os.set_inheritable(connection.fileno(), True)

@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Verify FILE, then become it: its pid, terminal, signals and exit status are the program's own.
 
-    FILE is copied to a sealed memfd and verified there by both readers. A private vkernel serves its system calls unless
+    FILE is copied to a sealed memfd and verified there by both readers. A private vkernel serves its syscalls unless
     --run-dir names one. Exit: the program's status; 125 when the stub refuses; otherwise as `recompiler verify`.
     """
     plan = run.Plan(
