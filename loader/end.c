@@ -51,7 +51,7 @@ static void fault(int sig, siginfo_t *info, void *context) {
     (void)sig;
     (void)context;
     if (rc_fence_is_guard(info->si_addr)) {
-        strcpy(why.message, "stack overflow");
+        strcpy(why.message, "stack overflow, stopped by the guard page");
     }
     end_killed(fault_wire, SIGABRT, &why);
 }
