@@ -71,8 +71,9 @@ int rc_json_is(struct rc_json_string s, const char *literal);
 /* Strings of one document by position, to find two equal ones of one group in O(n log n). */
 struct rc_json_place {
     uint32_t group, at; /* at: the first byte after the opening quote */
+    uint64_t hash;      /* rc_json_duplicate's */
 };
-/* Reorders place[]. The position of a repeated string, or -1. */
+/* Sorts place[]. The position of a repeated string, or -1. */
 int64_t rc_json_duplicate(const uint8_t *text, size_t len, struct rc_json_place *place, size_t count);
 
 #endif

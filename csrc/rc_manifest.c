@@ -136,7 +136,7 @@ static const char *take_syscall(struct rc_schema *s, void *to, struct rc_json_st
         m->allowed = more;
         m->allowed_capacity = capacity;
     }
-    m->allowed[m->allowed_count++] = (struct rc_json_place){0, (uint32_t)s->json.start + 1};
+    m->allowed[m->allowed_count++] = (struct rc_json_place){.at = (uint32_t)s->json.start + 1};
     return NULL;
 }
 
