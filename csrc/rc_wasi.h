@@ -8,14 +8,14 @@
 
 struct rc_wasi {
     struct rc_sys *sys;
-    uint8_t *memory;       /* the guest's linear memory, refreshed by the engine glue before each call */
+    uint8_t *memory; /* the guest's linear memory, refreshed by the engine glue before each call */
     uint64_t memory_size;
     int argc;
     char **argv;
     int envc;
     char **envp;
     struct rc_wasi_state *state; /* fd rights, preopens, directory cookies: private to rc_wasi*.c */
-    int exited;            /* proc_exit was called: the engine glue unwinds and ends with exit_code */
+    int exited;                  /* proc_exit was called: the engine glue unwinds and ends with exit_code */
     int exit_code;
 };
 
