@@ -1,0 +1,130 @@
+"""In: a control client's messages (ps, signal, spawn). Out: its answers. Both sides: the vkernel's and the client's."""
+
+from __future__ import annotations
+
+import socket
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from recompiler import strictjson
+from recompiler.errors import Error
+from vkernel_proto import json_codec, messages, signals
+from vkernel_proto.stream import Stream
+
+if TYPE_CHECKING:
+    from vkernel_proto.core import Core
+
+PS: Final = {"type": str, "id": int}
+SIGNAL: Final = {"type": str, "pid": int, "sig": int}
+ANSWER_MAX: Final = json_codec.LINE_MAX
+
+
+def serve(core: Core, stream: Stream, cid: str, peer: dict[str, object]) -> None:
+    """Answers one control client of a container until it closes.
+
+    Raises Error (E_RPC_FRAME, E_RPC_JSON, E_RPC_CLOSED, E_RPC_FDS, E_SOCK_PEER, E_SOCK_TIMEOUT, E_AUDIT).
+    """
+    last = 0
+    while (line := json_codec.read_line(stream, json_codec.LINE_MAX)) is not None:
+        message = json_codec.decode(line)
+        kind = message.get("type")
+        if kind == "signal":
+            _signal(core, cid, message, peer)
+            continue
+        if kind == "ps":
+            json_codec.check_fields(message, PS)
+            answer = {"id": message["id"], "processes": processes(core, cid)}
+        elif kind == "spawn":
+            answer = messages.answer_spawn(message, partial(core.audit, cid=cid, **peer))
+        else:
+            raise Error("E_RPC_JSON", f"a control client does not send {str(kind)[:64]!r}")
+        if not last < message["id"] < 1 << 53:
+            raise Error("E_RPC_FRAME", f"id {message['id']} after id {last}")
+        last = message["id"]
+        stream.send(strictjson.dumps(answer))
+
+
+def processes(core: Core, cid: str) -> list[dict[str, object]]:
+    """The rows of `ps`."""
+    now = time.monotonic()
+    return [
+        {"pid": guest.pid, "subject": guest.subject, "uid": guest.uid, "age_ms": int((now - guest.since) * 1000)}
+        for guest in core.guests_of(cid)
+    ]
+
+
+def _signal(core: Core, cid: str, message: dict[str, Any], peer: dict[str, object]) -> None:
+    json_codec.check_fields(message, SIGNAL)
+    pid, number = message["pid"], message["sig"]
+    if not 0 <= number <= signals.SIGNAL_MAX:
+        raise Error("E_RPC_JSON", f"{number} is not a signal")
+    core.audit("signal", cid=cid, pid=pid, sig=number, found=core.deliver(cid, pid, number), **peer)
+
+
+class Control:
+    """A control client's connection to the vkernel of a container; a context manager."""
+
+    def __init__(self, run_dir: Path, cid: str, timeout: float = 5.0) -> None:
+        """Raises Error (E_SOCK_CONNECT, E_RPC_DENIED, E_RPC_REPLY, E_SOCK_TIMEOUT)."""
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock.settimeout(timeout)
+        self._last = 0
+        path = run_dir / f"{cid}.sock"
+        try:
+            self._sock.connect(str(path))
+            self._lines = self._sock.makefile("rb")
+            self._send({"type": "hello", "version": 1, "cid": cid, "role": "control"})
+            answer = self._receive()
+        except OSError as error:
+            self._sock.close()
+            raise Error("E_SOCK_CONNECT", f"{path}: {error.strerror or error} (is a vkernel running?)") from error
+        except BaseException:
+            self._sock.close()
+            raise
+        if answer.get("status") != "ok":
+            self._sock.close()
+            raise Error("E_RPC_DENIED", f"{answer.get('error')}: {answer.get('message')}")
+
+    def ps(self) -> list[dict[str, Any]]:
+        """The container's processes. Raises Error (E_RPC_CLOSED, E_RPC_REPLY, E_SOCK_TIMEOUT)."""
+        self._last += 1
+        self._send({"type": "ps", "id": self._last})
+        answer = self._receive()
+        rows = answer.get("processes")
+        if answer.get("id") != self._last or not isinstance(rows, list):
+            raise Error("E_RPC_REPLY", "the answer to ps is not one")
+        return rows
+
+    def signal(self, pid: int, number: int) -> None:
+        """Asks for a signal to a guest; there is no answer. Raises Error (E_RPC_CLOSED)."""
+        self._send({"type": "signal", "pid": pid, "sig": number})
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._lines.close()
+        self._sock.close()
+
+    def __enter__(self) -> Control:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._sock.sendall(strictjson.dumps(message))
+        except OSError as error:
+            raise Error("E_RPC_CLOSED", f"the vkernel is gone: {error.strerror}") from error
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            line = self._lines.readline(ANSWER_MAX + 1)
+        except TimeoutError as error:
+            raise Error("E_SOCK_TIMEOUT", "the vkernel does not answer") from error
+        except OSError as error:
+            raise Error("E_RPC_CLOSED", f"the vkernel is gone: {error.strerror}") from error
+        if not line.endswith(b"\n"):
+            raise Error("E_RPC_CLOSED", "the vkernel closed the connection")
+        return strictjson.loads(line, max_depth=json_codec.DEPTH_MAX, code="E_RPC_REPLY")
