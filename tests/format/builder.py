@@ -158,10 +158,8 @@ def wasm(order: Iterable[int] | None = None, header: bytes = WASM_HEADER, **sect
     return header + b"".join(wasm_section(n, body) for n in numbers if (body := chosen[n]) is not None)
 
 
-def aot_rows(data: bytes | None) -> list[dict[str, Any]] | None:
-    """The manifest's `aot` for this section, None for none."""
-    if data is None:
-        return None
+def aot_rows(data: bytes) -> list[dict[str, Any]]:
+    """The manifest's `aot` for this section."""
     row = {"blake3": blake3(data).hexdigest(), "size": len(data)}
     return [{"target": "x86_64-linux", "engine": "test", "settings": ""} | row]
 
@@ -294,7 +292,7 @@ def executable(
     """A kind 1 file, right in every field that is not given."""
     stub = elf() if stub is None else stub
     module = wasm() if module is None else module
-    manifest = dump(manifest_document(module, aot=aot_rows(aot))) if manifest is None else manifest
+    manifest = dump(manifest_document(module, aot=None if aot is None else aot_rows(aot))) if manifest is None else manifest
     contents = [(STUB, stub), (WASM, module), (MANIFEST, manifest)]
     return lay_out(contents + ([(AOT, aot)] if aot is not None else []), **fields)
 
@@ -304,7 +302,7 @@ def detached(
 ) -> tuple[File, dict[int, bytes]]:
     """A kind 2 file and the contents of the files it names, by type."""
     module = wasm() if module is None else module
-    manifest = dump(manifest_document(module, aot=aot_rows(aot))) if manifest is None else manifest
+    manifest = dump(manifest_document(module, aot=None if aot is None else aot_rows(aot))) if manifest is None else manifest
     contents = [(WASM, module), (MANIFEST, manifest)] + ([(AOT, aot)] if aot is not None else [])
     return lay_out(contents, kind=2, **fields), dict(contents)
 

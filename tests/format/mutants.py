@@ -340,7 +340,7 @@ def key_store(rng: random.Random) -> Mutant:
     return Mutant(ORIGINAL, text)
 
 
-@family(1)
+@family(2)
 def key_store_points(rng: random.Random) -> Mutant:
     """Keys whose id is right and whose point is anything."""
     rows = store_rows()
@@ -360,7 +360,7 @@ def full_manifest(module: bytes, aot: bytes | None) -> dict[str, Any]:
     }
     return b.manifest_document(
         module,
-        aot=b.aot_rows(aot),
+        aot=None if aot is None else b.aot_rows(aot),
         entries=entries,
         source={"config": "sha256:" + h[0], "diff_ids": ["sha256:" + h[1]], "reference": "oci:./layout:tag"},
         omitted=[{"path": "/usr/bin/node", "blake3": h[4], "reason": "generates code at run time"}],
@@ -417,6 +417,24 @@ def manifest_values(rng: random.Random) -> Mutant:
         case _:
             entry[rng.choice(["export", "provider", "argument", "interpreter"])] = rng.choice(["", "a" * 255, "a" * 256, "é" * 255, "\n"])
     return Mutant(b.executable(module=module, manifest=b.dump(document)).signed(KEYS[0]), STORE)
+
+
+@family(2)
+def manifest_links(rng: random.Random) -> Mutant:
+    """A well-formed manifest that speaks of another module, another AOT file, another subject."""
+    module, aot = b.wasm(), rng.choice([None, AOT])
+    document = full_manifest(module, aot)
+    rows = [document["megabinary"], *document.get("aot", [])]
+    for row in rng.sample(rows, rng.randint(1, len(rows))):
+        if rng.random() < 0.5:
+            row["size"] = max(0, row["size"] + rng.choice([-1, 0, 1, 1 << 32]))
+        else:
+            row["blake3"] = rng.choice([blake3(AOT).hexdigest(), blake3(module).hexdigest(), "0" * 64])
+    if rng.random() < 0.3:
+        document["name"] = rng.choice(["demo/hell", "demo/helloo", "demo/hello/", "demo", "a" * 63])
+    if aot and rng.random() < 0.3:
+        document["aot"] = rng.choice([[], document["aot"] * 2, [*b.aot_rows(b"other"), *b.aot_rows(AOT)]])
+    return Mutant(b.executable(module=module, manifest=b.dump(document), aot=aot).signed(KEYS[0]), STORE)
 
 
 def wasm_imports(rng: random.Random) -> bytes:

@@ -20,7 +20,7 @@ from format.verdicts import OK, verdict
 
 SEED = int(os.environ.get("RECOMPILER_SEED", "1"))
 FIGURES = os.environ.get("RECOMPILER_FIGURES") == "1"
-COUNT = 100_000 if FIGURES else 4_000
+COUNT = 100_000 if FIGURES else 5_000
 
 # Codes that the families exist for: one that is never seen says that a stage is no longer reached.
 REACHED = ["E_TRAILING_DATA", "E_SIG_COUNT", "E_STATEMENT_SIZE", "E_STATEMENT_OFFSET", "E_DOMAIN", "E_VERSION", "E_KIND", "E_SECTION_COUNT", "E_SIGNERS", "E_TIME", "E_SUBJECT", "E_SECTION_TYPE", "E_RESERVED", "E_LAYOUT", "E_SECTION_SIZE", "E_PADDING", "E_SIG_ALG", "E_SIG_ORDER", "E_KEYS_SYNTAX", "E_KEYS_SCHEMA", "E_KEYS_EMPTY", "E_KEYS_POINT", "E_KEYS_ID", "E_KEYS_DUPLICATE", "E_KEYS_THRESHOLD", "E_SIG_INVALID", "E_KEY_REVOKED", "E_KEY_EXPIRED", "E_KEY_NOT_YET", "E_KEY_ROLE", "E_KEY_UNKNOWN", "E_THRESHOLD", "E_EXPIRED", "E_CLOCK", "E_ROLLBACK", "E_SUBJECT_DENIED", "E_DIGEST", "E_STUB_ELF", "E_WASM_HEADER", "E_WASM_SECTION", "E_WASM_IMPORT", "E_WASM_EXPORT", "E_MANIFEST_SYNTAX", "E_MANIFEST_SCHEMA", "E_MANIFEST_PATH", "E_MANIFEST_NAME", "E_MANIFEST_WASM", "E_AOT_MANIFEST"]
@@ -43,9 +43,11 @@ def good_signers(mutant: Mutant, statement: bytes, records: bytes) -> set[str]:
 
 def assert_truly_valid(mutant: Mutant) -> None:
     """A third reading, as plain as can be: fixed offsets, json.loads, libsodium, blake3."""
-    if not mutant.resigned:
-        assert mutant.file == ORIGINAL
-        return
+    if not mutant.resigned:  # but for a record whose key became unknown, and so does not count
+        records_at = len(ORIGINAL) - 32 - 2 * b.RECORD_SIZE
+        assert mutant.file[:records_at] == ORIGINAL[:records_at]
+        assert mutant.file[-32:] == ORIGINAL[-32:]
+        assert len(mutant.file) == len(ORIGINAL)
     file, store = mutant.file, json.loads(mutant.store)
     count, size, start = struct.unpack_from("<IIQ", file, len(file) - 32)
     assert file.endswith(b.MAGIC)

@@ -61,9 +61,9 @@ FOOTER: dict[str, Row] = {
     "the magic alone, twice": (lambda: b.MAGIC * 2, "E_SIG_COUNT"),
     "one byte in front": (lambda: b"\0" + small(), "E_STATEMENT_OFFSET"),
     "16 bytes in front": (lambda: bytes(16) + small(), "E_STATEMENT_OFFSET"),
-    "16 bytes in front, footer repaired": (lambda: with_own_footer(bytes(16), executable().sign()), "E_LAYOUT"),
+    "16 bytes in front, footer repaired": (lambda: with_own_footer(bytes(16), executable().sign()), "E_PADDING"),
     "8 bytes in front, footer repaired": (lambda: with_own_footer(bytes(8), executable().sign()), "E_ALIGN"),
-    "a #! line in front, footer repaired": (lambda: with_own_footer(b"#!/bin/sh\nid\n#xx", executable().sign()), "E_LAYOUT"),
+    "a #! line in front, footer repaired": (lambda: with_own_footer(b"#!/bin/sh\nid\n#xx", executable().sign()), "E_PADDING"),
     "the file twice": (lambda: small() * 2, "E_STATEMENT_OFFSET"),
     "the file twice, footer repaired": (lambda: with_own_footer(small(), executable().sign()), "E_LAYOUT"),
     "another signed file in front": (lambda: two_programs()[1].pack() + small(), "E_STATEMENT_OFFSET"),
@@ -112,7 +112,7 @@ def test_the_magic_inside_sections_does_not_explain_a_cut_file() -> None:
 
 def statement(**fields: Any) -> Callable[[], bytes]:
     """The small file with these fields in its statement, signed so."""
-    return lambda: executable(**fields).signed()
+    return lambda: b.with_statement(executable(), **fields).signed()
 
 
 def slot(index: int, **fields: Any) -> Callable[[], bytes]:

@@ -14,6 +14,8 @@ import pytest
 from blake3 import blake3
 
 from format.builder import AOT, MANIFEST, STUB, WASM, dump, elf, key, lay_out, manifest_document, small_store, wasm
+from recompiler import native
+
 from format.verdicts import OK, signature_accepted, verdict
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors"
@@ -110,6 +112,7 @@ def file_with_aot(data: bytes, digest: bytes) -> bytes:
 def assert_both_readers_hash(data: bytes, expected: str) -> None:
     digest = bytes.fromhex(expected)[:32]
     assert blake3(data).digest() == digest
+    assert native.blake3(data) == digest
     if data:  # a section is never empty, so this input reaches no reader
         assert verdict(file_with_aot(data, digest), small_store()) == OK
         wrong = bytes([digest[0] ^ 1]) + digest[1:]
