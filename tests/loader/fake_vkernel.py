@@ -140,7 +140,7 @@ class FakeVkernel:
             return None
         assert (kind, count) == (SYSCALLS, 1)
         nr, payload, *args, reserved = CALL.unpack_from(body)
-        assert len(body) == CALL.size + payload and reserved == 0
+        assert (len(body), reserved) == (CALL.size + payload, 0)
         return Call(id, NAMES.get(nr, str(nr)), args, body[CALL.size :])
 
     def _receive_line(self) -> Call | None:

@@ -81,7 +81,8 @@ class Outcome:
     def line(self) -> str:
         """The one line of a refusal or a trap."""
         text = self.stderr.decode()
-        assert text.count("\n") == 1 and text.startswith("recompiler: "), text
+        assert text.count("\n") == 1, text
+        assert text.startswith("recompiler: "), text
         return text.removeprefix("recompiler: ").rstrip("\n")
 
     @property
@@ -97,6 +98,7 @@ def run(
     serve: Callable[[FakeVkernel, Call], bytes] | None = None,
     env: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
+    inherit: Sequence[int] = (),
     **options: Any,
 ) -> Outcome:
     """Runs program over an inherited socketpair whose other end is a FakeVkernel."""
@@ -107,7 +109,9 @@ def run(
     process = subprocess.Popen(
         [*prefix, str(program), *arguments],
         env=environment(program, **settings),
-        **{"pass_fds": [theirs.fileno()], **pipes, **options},
+        pass_fds=[theirs.fileno(), *inherit],
+        **pipes,
+        **options,
     )
     theirs.close()
     try:

@@ -1,7 +1,8 @@
-"""A vkernel that misbehaves: the stub refuses before the guest begins, or dies with one line; it never hangs or crashes."""
+"""A vkernel that misbehaves: the stub refuses before the guest begins, or dies with one line; it never hangs."""
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import socket
@@ -50,8 +51,6 @@ def test_a_denial_says_the_vkernels_reason_without_its_control_characters(hello:
 
 
 def test_hello_holds_the_files_statement_and_manifest_and_three_fds(hello: Path) -> None:
-    import base64
-
     vkernel = run(hello).vkernel
     content = hello.read_bytes()
     assert base64.b64decode(vkernel.hello["statement"]) in content
