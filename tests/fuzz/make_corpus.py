@@ -76,6 +76,14 @@ def frames() -> Iterator[bytes]:
     yield struct.pack("<4sIHHIQQ", b"RCW1", len(message), 3, 0, 0, 0, 0) + message
 
 
+def lines() -> Iterator[bytes]:
+    """Lines of a vkernel in the json encoding."""
+    yield b'{"id":9,"ret":5,"data":"aGVsbG8="}'
+    yield b'{"type":"signal","sig":9}'
+    yield b'{"status":"denied","error":"E_KEY_UNKNOWN","message":"no"}'
+    yield b'{"status":"ok","vkernel":"0.1.0","pid":1}'
+
+
 SEEDS = {
     "fuzz_trailer": trailers,
     "fuzz_manifest": manifests,
@@ -83,6 +91,7 @@ SEEDS = {
     "fuzz_json": documents,
     "fuzz_wasm": modules,
     "fuzz_frame": frames,
+    "fuzz_line": lines,
 }
 
 
