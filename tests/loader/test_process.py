@@ -74,7 +74,7 @@ def test_a_production_stub_takes_no_key_store_from_the_environment(tmp_path: Pat
 
 
 def test_under_the_loader_of_dynamic_programs_it_is_itself_or_refuses(hello: Path) -> None:
-    """`ld.so FILE`: a new glibc executes a static FILE; with an older one /proc/self/exe is ld.so, which has no trailer."""
+    """`ld.so FILE`: a new glibc executes a static FILE; with an old one /proc/self/exe is ld.so: no trailer."""
     loaders = sorted(Path("/lib64").glob("ld-linux*")) + sorted(Path("/lib").glob("ld-*.so*"))
     if not loaders:
         pytest.skip("no dynamic loader here")
