@@ -2,48 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-FIGURES = os.environ.get("RECOMPILER_FIGURES") == "1"  # make figures: the long counts
-STUB = f"{platform.machine()}-linux-dev"
-
-
-def recompiler(*arguments: str | Path, check: bool = True, **options: object) -> subprocess.CompletedProcess[bytes]:
-    """Runs the recompiler command line; fails the test with its output when check and the status is not 0."""
-    command = [sys.executable, "-m", "recompiler", *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, timeout=120, check=False, **options)  # type: ignore[call-overload]
-    if check and result.returncode != 0:
-        pytest.fail(f"{' '.join(command[3:])}: exit {result.returncode}\n{result.stdout!r}\n{result.stderr!r}")
-    return result  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True)
-class Signer:
-    """A development key and the store that trusts it, in a private directory."""
-
-    folder: Path
-    key: Path
-    pubkeys: Path
-
-    def sign(self, wasm: Path, name: str, *manifest_options: str, stub: str = STUB) -> Path:
-        """A signed executable around wasm; manifest_options go to `recompiler manifest`."""
-        manifest = wasm.with_suffix(".json")
-        output = wasm.with_suffix("")
-        recompiler("manifest", "--name", name, *manifest_options, wasm, "-o", manifest, "--force")
-        options = ["--blob", wasm, "--manifest", manifest, "--key", self.key, "--force"]
-        recompiler("append", *options, stub, "-o", output)
-        return output
+from testbed import Signer, recompiler
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +56,3 @@ def echo_server() -> Iterator[tuple[int, list[bytes]]]:
         thread.start()
         yield listener.getsockname()[1], received
     thread.join(20)
-
-
-def run_guest(
-    signer: Signer, program: Path, *arguments: str, options: Sequence[str | Path] = (), **more: object
-) -> subprocess.CompletedProcess[bytes]:
-    """`recompiler run` with the test's key store; the status is the program's own."""
-    return recompiler("run", "--pubkeys", signer.pubkeys, *options, program, *arguments, check=False, **more)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import ROOT
+from testbed import ROOT
 
 from recompiler.cli import COMMANDS
 from recompiler.cli import recompiler as recompiler_command

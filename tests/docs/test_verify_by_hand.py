@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, STUB, Signer, recompiler
+from testbed import ROOT, STUB, Signer, recompiler
 
 PAGE = ROOT / "docs" / "verify-by-hand.md"
 MISSING = [tool for tool in ("bash", "openssl", "xxd") if shutil.which(tool) is None]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Signer, recompiler, run_guest
+from testbed import ROOT, Signer, recompiler, run_guest
 
 Build = Callable[[Path], Path]
 EXAMPLES = ROOT / "examples"

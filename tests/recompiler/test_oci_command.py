@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import image_writer as w
-from conftest import recompiler
+from testbed import recompiler
 
 PROGRAM = w.elf(2)
 LAYER = w.tar(w.file("bin/tool", PROGRAM, 0o4755), w.file("\x1b[2J\u202e", b"#!/bin/\x1bsh\n", 0o755))

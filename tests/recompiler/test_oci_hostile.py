@@ -14,8 +14,8 @@ from pathlib import Path
 import image_writer as w
 import pytest
 import zstandard
-from conftest import FIGURES
 from image_writer import refuse
+from testbed import FIGURES
 
 from recompiler import oci, oci_source, oci_tree
 from recompiler.errors import Error
