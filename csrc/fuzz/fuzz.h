@@ -8,7 +8,7 @@
 /* One input. A finding is a crash, a sanitizer's report, or abort(). */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Words of the format, NULL at the end: mutations write them. A target that has none does not define it. */
+/* Words of the format, each up to its first NUL; NULL at the end: mutations write them. A target may have none. */
 extern const char *const fuzz_words[] __attribute__((weak));
 
 #endif

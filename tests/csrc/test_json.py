@@ -141,7 +141,7 @@ def test_a_depth_limit_outside_the_parser_s_is_an_internal_error() -> None:
         assert caught.value.code == "E_INTERNAL"
 
 
-def test_c_and_python_agree_on_50_000_mutated_documents() -> None:
+def test_c_and_python_agree_on_20_000_mutated_documents() -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
     rng = random.Random(seed)
@@ -163,7 +163,7 @@ def test_c_and_python_agree_on_50_000_mutated_documents() -> None:
     ]
     seeds = [*ACCEPTED.values(), *(text for text in REFUSED.values() if len(text) < 100)]
     accepted = 0
-    for _ in range(50_000):
+    for _ in range(20_000):
         text = bytearray(rng.choice(seeds))
         for _ in range(rng.choice((1, 1, 2, 3))):
             at = rng.randrange(len(text) + 1)

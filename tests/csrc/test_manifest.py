@@ -155,7 +155,7 @@ def objects(value: Any) -> list[Any]:
     return ([value] if isinstance(value, dict | list) else []) + [o for item in inner for o in objects(item)]
 
 
-def test_c_and_python_agree_on_20_000_mutated_manifests() -> None:
+def test_c_and_python_agree_on_5_000_mutated_manifests() -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
     rng = random.Random(seed)
@@ -179,7 +179,7 @@ def test_c_and_python_agree_on_20_000_mutated_manifests() -> None:
         {},
     ]
     seen = set()
-    for _ in range(20_000):
+    for _ in range(5_000):
         document = full_manifest()
         for _ in range(rng.choice((1, 1, 1, 2))):
             container = rng.choice(objects(document))

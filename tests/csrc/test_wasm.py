@@ -100,13 +100,13 @@ def test_all_46_functions_of_wasi_can_be_imported_and_no_others() -> None:
         assert verdict(wasm(s2=vector([wasm_import(WASI, name[:-1])]))) == M
 
 
-def test_c_and_python_agree_on_50_000_mutated_modules() -> None:
+def test_c_and_python_agree_on_20_000_mutated_modules() -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
     rng = random.Random(seed)
     seeds = [module for module, _ in MODULES.values() if module]
     seen = set()
-    for _ in range(50_000):
+    for _ in range(20_000):
         module = bytearray(rng.choice(seeds))
         for _ in range(rng.choice((1, 1, 2, 4))):
             at = rng.randrange(len(module) + 1)
