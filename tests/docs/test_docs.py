@@ -72,7 +72,7 @@ def fenced_lines(page: Path) -> Iterator[str]:
     """Lines of fenced and indented blocks, continued ones joined, without comments."""
     for block in re.findall(r"^```\w*\n(.*?)^```$", page.read_text(), re.M | re.S):
         for line in block.replace("\\\n", " ").splitlines():
-            yield re.sub(r"(^|\s)#.*", "", line)
+            yield re.sub(r"\$\(.*?\)", "x", re.sub(r"(^|\s)#.*", "", line))
 
 
 def subcommand(command: click.Command, words: list[str]) -> tuple[click.Command, list[str]]:
