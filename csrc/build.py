@@ -160,6 +160,21 @@ def crypto_object(arch: str, abi: str) -> Path:
     return output
 
 
+def wide_blake3(arch: str, abi: str) -> tuple[list[Path], list[str]]:
+    """(inputs, link flags) of the AVX2 build of BLAKE3 and what chooses it at run time: the extension's, on x86-64."""
+    if arch != "x86_64":
+        return [], []
+    output = BUILD / f"blake3-avx2-{abi}.o"
+
+    def step(partial: Path) -> None:
+        flags = ["-O", CRYPTO["blake3"], "-fstrip", "-fPIC", "-target", f"{arch}-linux-{abi}", "-mcpu=x86_64_v3"]
+        run(zig("build-obj", *flags, CSRC / "blake3.zig", f"-femit-bin={partial}"), output.name)
+
+    make(output, [CSRC / "blake3.zig"], [arch, abi], step)
+    functions = ("rc_blake3", "rc_blake3_init", "rc_blake3_update", "rc_blake3_final")
+    return [CSRC / "rc_blake3_avx2.c", output], [f"-Wl,--wrap={name}" for name in functions]
+
+
 def crypto_sources() -> list[Path]:
     return [CSRC / f"{name}.zig" for name in CRYPTO]
 
@@ -197,11 +212,13 @@ def native() -> None:
         flags = [*RELEASE, "-fPIC", f"-I{CSRC}", f"-I{include}"]
         # The generated wrapper is not ours to warn about.
         run(zig("cc", *target, *flags, "-w", "-c", wrapper, "-o", partial.parent / "_native.o"), "the cffi wrapper")
-        objects = [partial.parent / "_native.o", crypto_object(arch, abi)]
-        link = ["-shared", "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now"]
+        wide, wrap = wide_blake3(arch, abi)
+        objects = [partial.parent / "_native.o", crypto_object(arch, abi), *wide]
+        link = ["-shared", "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now", *wrap]
         run(zig("cc", *target, *WARNINGS, *flags, *link, *sources, *objects, "-o", partial), "the extension")
 
-    make(output, [*sources, *headers(), *crypto_sources()], [arch, abi, *RELEASE, *WARNINGS], step)
+    inputs = [*sources, *headers(), *crypto_sources(), CSRC / "rc_blake3_avx2.c"]
+    make(output, inputs, [arch, abi, *RELEASE, *WARNINGS], step)
 
 
 def wasm3_sources() -> Path:
