@@ -178,7 +178,7 @@ def test_c_and_python_agree_on_20_000_mutated_documents() -> None:
                 verdicts.append(e.code)
         assert verdicts[0] == verdicts[1], f"seed {seed}: {mutant!r}: C {verdicts[0]}, Python {verdicts[1]}"
         accepted += verdicts[0] == "OK"
-    assert accepted > 1000
+    assert accepted > 300
 
 
 def python_check(text: bytes) -> None:
