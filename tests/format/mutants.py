@@ -92,6 +92,7 @@ def store_rows() -> list[dict[str, Any]]:
 
 
 STORE = b.store(store_rows())
+BOTH = b.store(store_rows(), threshold=2)  # needs each signature of ORIGINAL, so that only ORIGINAL itself passes
 ORIGINAL = b.executable(aot=AOT, signer_count=2).signed(*KEYS[:2])
 
 
@@ -100,7 +101,7 @@ ORIGINAL = b.executable(aot=AOT, signer_count=2).signed(*KEYS[:2])
 
 @family(2)
 def bytes_without_a_key(rng: random.Random) -> Mutant:
-    return Mutant(edit(rng, ORIGINAL), STORE, resigned=False)
+    return Mutant(edit(rng, ORIGINAL), BOTH, resigned=False)
 
 
 @family(2)
@@ -112,7 +113,7 @@ def fields_without_a_key(rng: random.Random) -> Mutant:
     width = rng.choice([2, 4, 8])
     old = int.from_bytes(out[at : at + width], "little")
     out[at : at + width] = (number(rng, old) & ((1 << 8 * width) - 1)).to_bytes(width, "little")
-    return Mutant(bytes(out)[: len(ORIGINAL)], STORE, resigned=False)
+    return Mutant(bytes(out)[: len(ORIGINAL)], BOTH, resigned=False)
 
 
 @family(2)
