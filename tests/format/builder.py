@@ -154,7 +154,11 @@ WASM_SECTIONS: dict[int, bytes] = {
 def wasm(order: Iterable[int] | None = None, header: bytes = WASM_HEADER, **sections: bytes | None) -> bytes:
     """A module of WASM_SECTIONS; `s7=...` replaces section 7, None leaves it out."""
     chosen: dict[int, bytes | None] = dict(WASM_SECTIONS) | {int(name[1:]): body for name, body in sections.items()}
-    numbers = order if order is not None else sorted(chosen, key=lambda n: (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11, 0).index(n))
+    numbers = (
+        order
+        if order is not None
+        else sorted(chosen, key=lambda n: (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11, 0).index(n))
+    )
     return header + b"".join(wasm_section(n, body) for n in numbers if (body := chosen[n]) is not None)
 
 
@@ -292,7 +296,9 @@ def executable(
     """A kind 1 file, right in every field that is not given."""
     stub = elf() if stub is None else stub
     module = wasm() if module is None else module
-    manifest = dump(manifest_document(module, aot=None if aot is None else aot_rows(aot))) if manifest is None else manifest
+    manifest = (
+        dump(manifest_document(module, aot=None if aot is None else aot_rows(aot))) if manifest is None else manifest
+    )
     contents = [(STUB, stub), (WASM, module), (MANIFEST, manifest)]
     return lay_out(contents + ([(AOT, aot)] if aot is not None else []), **fields)
 
@@ -302,7 +308,9 @@ def detached(
 ) -> tuple[File, dict[int, bytes]]:
     """A kind 2 file and the contents of the files it names, by type."""
     module = wasm() if module is None else module
-    manifest = dump(manifest_document(module, aot=None if aot is None else aot_rows(aot))) if manifest is None else manifest
+    manifest = (
+        dump(manifest_document(module, aot=None if aot is None else aot_rows(aot))) if manifest is None else manifest
+    )
     contents = [(WASM, module), (MANIFEST, manifest)] + ([(AOT, aot)] if aot is not None else [])
     return lay_out(contents, kind=2, **fields), dict(contents)
 

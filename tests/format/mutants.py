@@ -51,7 +51,9 @@ EDGES += [(1 << n) + d for n in (26, 30, 31, 32, 34, 40, 53, 62, 63, 64) for d i
 
 def number(rng: random.Random, near: int) -> int:
     """A number at an edge, or close to the right one."""
-    return rng.choice([rng.choice(EDGES), near + rng.choice([-384, -112, -16, -15, -1, 1, 15, 16, 112, 384]), -1 - near])
+    return rng.choice(
+        [rng.choice(EDGES), near + rng.choice([-384, -112, -16, -15, -1, 1, 15, 16, 112, 384]), -1 - near]
+    )
 
 
 def edit(rng: random.Random, data: bytes, most: int = 3) -> bytes:
@@ -151,8 +153,31 @@ def statement(rng: random.Random) -> Mutant:
 
 
 def subject(rng: random.Random) -> bytes:
-    names = [b"demo/hello", b"demo/hell", b"demo/helloo", b"demo", b"other/x", b"demo//x", b"demo/..", b"a..b", b"-a", b"A"]
-    names += [b"demo/", b"demo/x\0y", b"\0", b"a" * 63, b"a" * 64, b"demo/\xff", b"demo/x y", b"demo/a.b_c-d", b"0/1", b"/a", b"_a"]
+    names = [
+        b"demo/hello",
+        b"demo/hell",
+        b"demo/helloo",
+        b"demo",
+        b"other/x",
+        b"demo//x",
+        b"demo/..",
+        b"a..b",
+        b"-a",
+        b"A",
+    ]
+    names += [
+        b"demo/",
+        b"demo/x\0y",
+        b"\0",
+        b"a" * 63,
+        b"a" * 64,
+        b"demo/\xff",
+        b"demo/x y",
+        b"demo/a.b_c-d",
+        b"0/1",
+        b"/a",
+        b"_a",
+    ]
     return (edit(rng, rng.choice(names), 1) if rng.random() < 0.3 else rng.choice(names)).ljust(64, b"\0")[:64]
 
 
@@ -250,11 +275,15 @@ def trust(rng: random.Random) -> Mutant:
             [(1_790_000_000, 1_853_000_000), (0, b.NOW), (0, b.NOW + 1), (b.NOW, b.NOW + 1), (b.NOW + 1, b.NOW + 2)]
             + [(b.SIGNED_AT, b.SIGNED_AT + 1), (b.SIGNED_AT + 1, b.NOW + 9), (0, b.SIGNED_AT)]
         )
-        row["subjects"] = rng.choice([["demo/*"], ["*"], ["demo/hello"], ["demo/hell/*"], ["demo/hello/*"], ["other/*", "d/*"]])
+        row["subjects"] = rng.choice(
+            [["demo/*"], ["*"], ["demo/hello"], ["demo/hell/*"], ["demo/hello/*"], ["other/*", "d/*"]]
+        )
         rows.append(row)
     rng.shuffle(rows)
     roles = rng.sample(["release", "dev", "recovery"], rng.randint(1, 3))
-    minimum = [{"subject": s, "security_version": rng.randint(0, 3)} for s in rng.sample(["demo/hello", "demo/hell", "x"], 2)]
+    minimum = [
+        {"subject": s, "security_version": rng.randint(0, 3)} for s in rng.sample(["demo/hello", "demo/hell", "x"], 2)
+    ]
     store = b.store(rows, threshold=rng.choice([1, 1, 2, 3]), roles=roles, minimum=minimum)
     file = b.executable(signer_count=rng.randint(1, 4), expires_at=rng.choice([0, 0, b.NOW, b.NOW + 1]))
     data = file.signed(*rng.sample(KEYS, file.statement.signer_count))
@@ -265,11 +294,83 @@ def trust(rng: random.Random) -> Mutant:
     return Mutant(data, store, rng.choice([b.NOW, now(rng)]))
 
 
-VALUES: list[Any] = [None, True, False, 0, 1, -1, 2**31, 2**53 - 1, 2**53, -(2**53), "", "a", "*", "demo/*", "é", "\u202e", "\x7f"]
-VALUES += [[], {}, [[]], [{}], {"a": 1}, "a" * 64, "0" * 64, "A" * 64, "a" * 65, ["a", "a"], 0.5, 1e400, "deny", "release"]
-TOKENS = [b"\xef\xbb\xbf", b"\0", b"\x1f", b"1e400", b"-0", b"01", b"1.0", b"NaN", b"9007199254740992", b'"\\ud800"', b'"\\ud83d\\ude00"']
-TOKENS += [b" ", b"\t\r\n", b"//", b",", b"]", b"}", b'"', b"\\", b"\\u0061", b"\\/", b"\xff", b"\xc3\xa9", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"]
-TOKENS += [b"[" * 20, b"[" * 3 + b"]" * 3, b"null", b"true", b"tru", b"-", b"+1", b"\xc0\xaf", b"\xe2\x80\xae", b"\xc2\x85", b"\x0c"]
+VALUES: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2**31,
+    2**53 - 1,
+    2**53,
+    -(2**53),
+    "",
+    "a",
+    "*",
+    "demo/*",
+    "é",
+    "\u202e",
+    "\x7f",
+]
+VALUES += [
+    [],
+    {},
+    [[]],
+    [{}],
+    {"a": 1},
+    "a" * 64,
+    "0" * 64,
+    "A" * 64,
+    "a" * 65,
+    ["a", "a"],
+    0.5,
+    1e400,
+    "deny",
+    "release",
+]
+TOKENS = [
+    b"\xef\xbb\xbf",
+    b"\0",
+    b"\x1f",
+    b"1e400",
+    b"-0",
+    b"01",
+    b"1.0",
+    b"NaN",
+    b"9007199254740992",
+    b'"\\ud800"',
+    b'"\\ud83d\\ude00"',
+]
+TOKENS += [
+    b" ",
+    b"\t\r\n",
+    b"//",
+    b",",
+    b"]",
+    b"}",
+    b'"',
+    b"\\",
+    b"\\u0061",
+    b"\\/",
+    b"\xff",
+    b"\xc3\xa9",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+]
+TOKENS += [
+    b"[" * 20,
+    b"[" * 3 + b"]" * 3,
+    b"null",
+    b"true",
+    b"tru",
+    b"-",
+    b"+1",
+    b"\xc0\xaf",
+    b"\xe2\x80\xae",
+    b"\xc2\x85",
+    b"\x0c",
+]
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -302,7 +403,9 @@ def bend(rng: random.Random, document: Any) -> Any:
             parent[last] = number(rng, parent[last])
         case 4 if isinstance(parent[last], str) and parent[last]:
             at = rng.randrange(len(parent[last]))
-            parent[last] = parent[last][:at] + rng.choice(["", "/", "..", "A", ":", "*", "0", " ", "\n"]) + parent[last][at + 1 :]
+            parent[last] = (
+                parent[last][:at] + rng.choice(["", "/", "..", "A", ":", "*", "0", " ", "\n"]) + parent[last][at + 1 :]
+            )
         case _:
             parent[last] = rng.choice(VALUES)
     return document
@@ -354,9 +457,22 @@ def full_manifest(module: bytes, aot: bytes | None) -> dict[str, Any]:
     """Every optional field present, so that every field can be bent."""
     h = [blake3(bytes([n])).hexdigest() for n in range(6)]
     entries = {
-        h[0]: {"entry": 0, "export": "_start", "kind": "elf", "paths": ["/usr/bin/hello", "/bin/hello"], "original": h[5]},
+        h[0]: {
+            "entry": 0,
+            "export": "_start",
+            "kind": "elf",
+            "paths": ["/usr/bin/hello", "/bin/hello"],
+            "original": h[5],
+        },
         h[1]: {"entry": 1, "export": "run", "kind": "script", "paths": ["/s"], "interpreter": h[0], "argument": "-e"},
-        h[2]: {"entry": 2, "export": "js", "kind": "polyfill", "paths": ["/n"], "replaces": h[3], "provider": "quickjs"},
+        h[2]: {
+            "entry": 2,
+            "export": "js",
+            "kind": "polyfill",
+            "paths": ["/n"],
+            "replaces": h[3],
+            "provider": "quickjs",
+        },
         h[3]: {"entry": 3, "export": "lib", "kind": "library", "paths": ["/lib/l.so"]},
     }
     return b.manifest_document(
@@ -388,13 +504,103 @@ def manifest(rng: random.Random) -> Mutant:
     return Mutant(file.signed(KEYS[0]), STORE)
 
 
-RULES = ["1.2.3.4:1", "1.2.3:1", "256.0.0.1:1", "01.2.3.4:1", "1.2.3.4/33:1", "1.2.3.4/08:1", "1.2.3.4/8:1", "[::1]:1", "::1:1", "*:*", "*:0"]
-RULES += ["*:65535", "*:65536", "*:01", "*", ":", "*:", ":1", "[::]:*", "[::/129]:1", "[::/128]:1", "[1::2::3]:1", "[::1.2.3.4]:1", "[fe80::1%eth0]:1"]
-RULES += ["[1:2:3:4:5:6:7:8]:1", "[1:2:3:4:5:6:7:8:9]:1", "[1:2:3:4:5:6:7::]:1", "[::g]:1", "[00001::]:1", "host:1", "*:-1", "*:+1", "* :1", "[]:1", "[:]:1"]
-RULES += ["1.2.3.4/:1", "1.2.3.4/0:1", "1.2.3.4/8/8:1", "1.2.3.4:1:1", "[::1]1", "[::1:1", "1.2.3.4.:1", ".1.2.3.4:1", "[1:2:3:4:5:6:1.2.3.4]:1", "[::ffff:1.2.3.256]:1"]
-RULES += ["[A::F]:1", "[::/064]:1", "[::/+4]:1", "[1::/64]:443", "1.2.3.4:0443", "[1:2:3:4:5:6:7:1.2.3.4]:1", "[:1::2]:1", "[1::2:]:1", "[::1 ]:1"]
-PATHS = ["/", "/a", "a", "", "//", "/a/", "/./a", "/a/.", "/..", "/a/../b", "/...", "/.a", "/a\x01", "/a\x7f", "/a\x85", "/a\u200e", "/a\u2066", "/a\u2069"]
-PATHS += ["/é", "/\U0001f600", "/" + "a" * 4095, "/" + "a" * 4096, "/" + "é" * 2047, "/" + "é" * 2048, "/a\u061c", "/a\u2065", "/a b", "/a\\b", "/\u202a"]
+RULES = [
+    "1.2.3.4:1",
+    "1.2.3:1",
+    "256.0.0.1:1",
+    "01.2.3.4:1",
+    "1.2.3.4/33:1",
+    "1.2.3.4/08:1",
+    "1.2.3.4/8:1",
+    "[::1]:1",
+    "::1:1",
+    "*:*",
+    "*:0",
+]
+RULES += [
+    "*:65535",
+    "*:65536",
+    "*:01",
+    "*",
+    ":",
+    "*:",
+    ":1",
+    "[::]:*",
+    "[::/129]:1",
+    "[::/128]:1",
+    "[1::2::3]:1",
+    "[::1.2.3.4]:1",
+    "[fe80::1%eth0]:1",
+]
+RULES += [
+    "[1:2:3:4:5:6:7:8]:1",
+    "[1:2:3:4:5:6:7:8:9]:1",
+    "[1:2:3:4:5:6:7::]:1",
+    "[::g]:1",
+    "[00001::]:1",
+    "host:1",
+    "*:-1",
+    "*:+1",
+    "* :1",
+    "[]:1",
+    "[:]:1",
+]
+RULES += [
+    "1.2.3.4/:1",
+    "1.2.3.4/0:1",
+    "1.2.3.4/8/8:1",
+    "1.2.3.4:1:1",
+    "[::1]1",
+    "[::1:1",
+    "1.2.3.4.:1",
+    ".1.2.3.4:1",
+    "[1:2:3:4:5:6:1.2.3.4]:1",
+    "[::ffff:1.2.3.256]:1",
+]
+RULES += [
+    "[A::F]:1",
+    "[::/064]:1",
+    "[::/+4]:1",
+    "[1::/64]:443",
+    "1.2.3.4:0443",
+    "[1:2:3:4:5:6:7:1.2.3.4]:1",
+    "[:1::2]:1",
+    "[1::2:]:1",
+    "[::1 ]:1",
+]
+PATHS = [
+    "/",
+    "/a",
+    "a",
+    "",
+    "//",
+    "/a/",
+    "/./a",
+    "/a/.",
+    "/..",
+    "/a/../b",
+    "/...",
+    "/.a",
+    "/a\x01",
+    "/a\x7f",
+    "/a\x85",
+    "/a\u200e",
+    "/a\u2066",
+    "/a\u2069",
+]
+PATHS += [
+    "/é",
+    "/\U0001f600",
+    "/" + "a" * 4095,
+    "/" + "a" * 4096,
+    "/" + "é" * 2047,
+    "/" + "é" * 2048,
+    "/a\u061c",
+    "/a\u2065",
+    "/a b",
+    "/a\\b",
+    "/\u202a",
+]
 
 
 @family(3)
@@ -413,10 +619,14 @@ def manifest_values(rng: random.Random) -> Mutant:
         case 4:
             document["omitted"][0]["path"] = rng.choice(PATHS)
         case 5:
-            name = rng.choice(["read", "Read", "", "a" * 32, "a" * 33, "read ", "openat2", "_", "no_such_call", "clock_gettime64"])
+            name = rng.choice(
+                ["read", "Read", "", "a" * 32, "a" * 33, "read ", "openat2", "_", "no_such_call", "clock_gettime64"]
+            )
             document["policy"]["syscalls"]["allow"] = rng.choice([[name], ["read", name], [name, name], []])
         case _:
-            entry[rng.choice(["export", "provider", "argument", "interpreter"])] = rng.choice(["", "a" * 255, "a" * 256, "é" * 255, "\n"])
+            entry[rng.choice(["export", "provider", "argument", "interpreter"])] = rng.choice(
+                ["", "a" * 255, "a" * 256, "é" * 255, "\n"]
+            )
     return Mutant(b.executable(module=module, manifest=b.dump(document)).signed(KEYS[0]), STORE)
 
 
@@ -439,15 +649,41 @@ def manifest_links(rng: random.Random) -> Mutant:
 
 
 def wasm_imports(rng: random.Random) -> bytes:
-    modules = ["wasi_snapshot_preview1"] * 4 + ["recompiler_sock_v1"] * 2 + ["wasi_unstable", "", "env", "wasi_snapshot_preview1\0"]
-    names = ["fd_write", "proc_exit", "sock_accept", "sock_open", "sock_listen", "thread_spawn", "", "fd_writ", "fd_write2"]
-    kinds = [(0, b"\x01")] * 8 + [(1, b"\x70\0\x01"), (2, b"\0\x01"), (3, b"\x7f\0"), (4, b"\0\0"), (0, b"\xff\xff\xff\xff\x0f"), (5, b"")]
-    return b.vector(b.wasm_import(rng.choice(modules), rng.choice(names), *rng.choice(kinds)) for _ in range(rng.randint(0, 3)))
+    modules = (
+        ["wasi_snapshot_preview1"] * 4
+        + ["recompiler_sock_v1"] * 2
+        + ["wasi_unstable", "", "env", "wasi_snapshot_preview1\0"]
+    )
+    names = [
+        "fd_write",
+        "proc_exit",
+        "sock_accept",
+        "sock_open",
+        "sock_listen",
+        "thread_spawn",
+        "",
+        "fd_writ",
+        "fd_write2",
+    ]
+    kinds = [(0, b"\x01")] * 8 + [
+        (1, b"\x70\0\x01"),
+        (2, b"\0\x01"),
+        (3, b"\x7f\0"),
+        (4, b"\0\0"),
+        (0, b"\xff\xff\xff\xff\x0f"),
+        (5, b""),
+    ]
+    return b.vector(
+        b.wasm_import(rng.choice(modules), rng.choice(names), *rng.choice(kinds)) for _ in range(rng.randint(0, 3))
+    )
 
 
 def wasm_exports(rng: random.Random) -> bytes:
     names = ["_start", "memory", "_start", "memory", "run", "", "é", b"\xff"]
-    wanted = [b.text(n) + bytes([rng.choice([0, 0, 2, 2, 1, 3, 4])]) + b.leb(rng.choice([0, 1, 2, 2**32 - 1])) for n in rng.sample(names, 3)]
+    wanted = [
+        b.text(n) + bytes([rng.choice([0, 0, 2, 2, 1, 3, 4])]) + b.leb(rng.choice([0, 1, 2, 2**32 - 1]))
+        for n in rng.sample(names, 3)
+    ]
     return b.vector(wanted)
 
 
@@ -466,7 +702,9 @@ def module(rng: random.Random) -> Mutant:
             sections["s7"] = wasm_exports(rng)
         case 3:
             extra = rng.choice([0, 0, 4, 6, 8, 9, 11, 12, 13, 127, 1, 10])
-            sections.setdefault(f"s{extra}", rng.choice([b.text("name") + b"\1", b"\0", b"", b"\5abc", b"\x80\x80\x80\x80\x80\x00"]))
+            sections.setdefault(
+                f"s{extra}", rng.choice([b.text("name") + b"\1", b"\0", b"", b"\5abc", b"\x80\x80\x80\x80\x80\x00"])
+            )
             order.insert(rng.randint(0, 6), extra)
         case 4:
             number_ = rng.choice(order)

@@ -87,7 +87,9 @@ def test_the_readers_do_not_share_code() -> None:
     readers = ["trailer", "keys", "manifest", "strictjson", "wasm", "verify"]
     files = [f for f in modules("tools/recompiler") if f.stem in readers]
     assert files
-    assert not [(f.name, m) for f in files for m in imports(f) if m.startswith(("recompiler.native", "recompiler._native"))]
+    assert not [
+        (f.name, m) for f in files for m in imports(f) if m.startswith(("recompiler.native", "recompiler._native"))
+    ]
 
 
 def test_the_library_never_prints_and_never_exits() -> None:

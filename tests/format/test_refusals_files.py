@@ -179,7 +179,9 @@ def test_a_file_that_becomes_shorter_is_a_refusal_and_no_sigbus(folder: Path) ->
     os.close(fd)
 
 
-@pytest.mark.parametrize(("size", "code"), [(32, "E_NO_TRAILER"), (18 << 30, "E_NO_TRAILER"), ((18 << 30) + 1, "E_TOO_LARGE")])
+@pytest.mark.parametrize(
+    ("size", "code"), [(32, "E_NO_TRAILER"), (18 << 30, "E_NO_TRAILER"), ((18 << 30) + 1, "E_TOO_LARGE")]
+)
 def test_a_sparse_file_is_judged_without_reading_it(size: int, code: str, folder: Path) -> None:
     fd = os.open(folder / "sparse", os.O_RDWR | os.O_CREAT)
     try:
@@ -368,7 +370,9 @@ def test_a_full_disk_is_a_refusal_that_leaves_the_old_file_and_nothing_else(
     output = folder / "out"
     if existing is not None:
         output.write_bytes(existing)
-    ran = subprocess.run([sys.executable, "-c", LIMITED, output], capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", LIMITED, output], capture_output=True, text=True, timeout=60, check=True
+    )
     assert ran.stdout == "E_OUTPUT\n"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == ({"out": existing} if existing else {})
 
