@@ -63,6 +63,12 @@ void rc_wasi_free(struct rc_wasi *w) {
     }
 }
 
+static void fd_release(struct rc_wasi_state *s, struct rc_wasi_fd *f) {
+    uint32_t n = (uint32_t)(f - s->fd);
+    *f = free_fd;
+    s->fd_lowest = n < s->fd_lowest ? n : s->fd_lowest;
+}
+
 int64_t rc_wasi_syscall(struct rc_wasi *w, struct rc_call *call) {
     call->reply_len = 0;
     int64_t ret = w->sys->call(w->sys, call);
@@ -103,10 +109,11 @@ uint32_t rc_wasi_fd_get(struct rc_wasi *w, uint64_t fd, uint64_t rights, struct 
 
 uint32_t rc_wasi_fd_reserve(struct rc_wasi *w, uint32_t *fd) {
     struct rc_wasi_state *s = w->state;
-    uint32_t n = 0;
+    uint32_t n = s->fd_lowest;
     while (n < s->fd_count && s->fd[n].sys != SYS_FREE) {
         n++;
     }
+    s->fd_lowest = n;
     if (n == s->fd_count) {
         if (n >= RC_WASI_FD_MAX) {
             return WASI_MFILE;
@@ -140,7 +147,7 @@ RC_WASI_CALL(fd_close) {
         return error;
     }
     struct rc_call call = {.nr = RC_SYS_close, .arg = {f->sys}};
-    *f = free_fd; /* the number is free even when close(2) reports an error */
+    fd_release(w->state, f); /* the number is free even when close(2) reports an error */
     return call.arg[0] == SYS_UNOPENED ? WASI_SUCCESS : rc_wasi_errno(rc_wasi_syscall(w, &call));
 }
 
@@ -153,7 +160,7 @@ RC_WASI_CALL(fd_renumber) {
     }
     struct rc_call call = {.nr = RC_SYS_close, .arg = {to->sys}};
     *to = *from;
-    *from = free_fd;
+    fd_release(w->state, from);
     if (call.arg[0] != SYS_UNOPENED) {
         rc_wasi_syscall(w, &call); /* like dup2(2): what closing the old file says is lost */
     }
@@ -177,10 +184,10 @@ RC_WASI_CALL(fd_fdstat_set_rights) {
 RC_WASI_CALL(fd_prestat_get) {
     struct rc_wasi_fd *f;
     uint32_t error = rc_wasi_fd_find(w, arg[0], &f);
-    uint8_t *out = rc_wasi_at(w, arg[1], 8);
     if (error || !f->preopen) {
         return WASI_BADF; /* wasi-libc ends its search for preopens at BADF */
     }
+    uint8_t *out = rc_wasi_at(w, arg[1], 8);
     if (!out) {
         return WASI_FAULT;
     }
