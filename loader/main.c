@@ -74,11 +74,11 @@ static int open_itself(struct rc_error *err) {
     if (proc < 0 || fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) {
         return rc_fail(err, RC_E_OPEN, 0, "/proc is not a proc file system, so this program cannot find its own file");
     }
-    int fd = openat(proc, "self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    int error = errno;
     close(proc);
+    /* By its absolute name, which is the one that emulators of other machines (qemu-user) know. */
+    int fd = open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
-        return rc_fail(err, RC_E_OPEN, 0, "/proc/self/exe: %s", strerror(error));
+        return rc_fail(err, RC_E_OPEN, 0, "/proc/self/exe: %s", strerror(errno));
     }
     return fd;
 }

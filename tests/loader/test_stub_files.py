@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 from pathlib import Path
 
 import pytest
-from signed_stub import STUBS
+from format import builder
+from signed_stub import STUBS, run, stub_bytes, write_program
 
 from recompiler.stubs import NAMES
 
@@ -64,6 +66,18 @@ def test_a_stubs_note_says_what_it_is(stub: Path) -> None:
     target = stub.name.removeprefix("stub-").removesuffix("-dev")
     kind = "development" if stub.name.endswith("-dev") else "production"
     assert notes_of(stub) == [(b"recompiler\0", f"stub 0.1.0 {kind} {target}\0".encode())]
+
+
+def test_the_aarch64_stub_verifies_under_an_emulator_and_refuses_to_run_unconfined(tmp_path: Path) -> None:
+    """qemu-user has no seccomp(2): without its sandbox a stub does not run a guest."""
+    emulator = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+    if emulator is None or not (STUBS / "stub-aarch64-linux-dev").exists():
+        pytest.skip("no qemu-aarch64 here")
+    program = write_program(tmp_path / "p", builder.wasm(), stub=stub_bytes("aarch64-linux-dev"))
+    outcome = run(program, prefix=[emulator])
+    assert (outcome.status, outcome.code) == (125, "E_SANDBOX")
+    assert outcome.vkernel.hello["cid"] == "hello"
+    assert outcome.vkernel.calls == []
 
 
 def test_a_production_stub_does_not_know_the_development_settings(stub: Path) -> None:
