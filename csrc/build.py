@@ -1,6 +1,6 @@
 """In: the C and Zig sources. Out: the cffi extension recompiler._native, and the loader stubs.
 
-    python csrc/build.py [native] [stubs] [fuzz]        (nothing named: native and stubs)
+    python csrc/build.py [native] [stubs] [engine] [fuzz]        (nothing named: all but fuzz)
 
 One source list serves all. The compiler is PyPI's ziglang: no gcc and no root needed. The same inputs give the same
 bytes; a target whose inputs have not changed is left alone.
@@ -278,6 +278,52 @@ def stubs() -> None:
             stub(target, development)
 
 
+def wasmtime_library() -> Path:
+    """The C embedding inside wasmtime's wheel."""
+    import wasmtime
+
+    return Path(wasmtime.__file__).parent / f"linux-{platform.machine()}" / "_libwasmtime.so"
+
+
+def engine() -> None:
+    """tools/recompiler/engine/rc-engine: the worker that runs AOT bundles; vkexec, its smallest client."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    from recompiler import aot
+
+    library = wasmtime_library()
+    arch, abi = platform.machine(), libc_abi()
+    if not library.exists() or abi != "gnu":
+        say(f"engine: left out, wasmtime's wheel has no library for {arch} and {abi}")
+        return
+    folder = CSRC / "engine"
+    settings = BUILD / "engine" / "engine_settings.h"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(aot.header())
+    wasi = [name for name in STUB_SOURCES if name.startswith("rc_wasi") or name == "rc_sandbox.c"]
+    sources = [*sorted(folder.glob("*.c")), *(CSRC / name for name in [*SOURCES, *wasi])]
+    sources = [source for source in sources if source.name != "vkexec.c"]
+    output = PACKAGE / "engine" / "rc-engine"
+    # Found where it was linked, and where the wheel lies beside this package.
+    path = [f"-Wl,-rpath,{library.parent}", f"-Wl,-rpath,$ORIGIN/../../wasmtime/{library.parent.name}"]
+    target = ["-target", f"{arch}-linux-{abi}", f"-mcpu={CPU[arch]}"]
+    flags = [*WARNINGS, *RELEASE, f"-I{CSRC}", f"-I{settings.parent}"]
+    link = [f"-L{library.parent}", "-l:_libwasmtime.so", *path, "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now"]
+
+    def step(partial: Path) -> None:
+        crypto = crypto_object(arch, abi)
+        run(zig("cc", *target, *flags, *sources, crypto, *link, "-o", partial), "rc-engine")
+
+    inputs = [*sources, *headers(), *folder.glob("*.h"), settings, *crypto_sources()]
+    make(output, inputs, [*target, *flags, *link], step)
+
+    def client(partial: Path) -> None:
+        static = ["-target", f"{arch}-linux-musl", f"-mcpu={CPU[arch]}", *WARNINGS, *RELEASE, "-static", "-s"]
+        run(zig("cc", *static, f"-I{CSRC}", folder / "vkexec.c", "-o", partial), "vkexec")
+
+    if (folder / "vkexec.c").exists():
+        make(output.with_name("vkexec"), [folder / "vkexec.c", *headers(), *folder.glob("*.h")], [arch], client)
+
+
 def libc_abi() -> str:
     return "gnu" if platform.libc_ver()[0] == "glibc" else "musl"
 
@@ -340,11 +386,11 @@ def fuzz() -> None:
         fuzz_with(name, compiler)
 
 
-STEPS: dict[str, Callable[[], None]] = {"native": native, "stubs": stubs, "fuzz": fuzz}
+STEPS: dict[str, Callable[[], None]] = {"native": native, "stubs": stubs, "engine": engine, "fuzz": fuzz}
 
 
 def main(arguments: Sequence[str]) -> int:
-    names = list(arguments) or ["native", "stubs"]
+    names = list(arguments) or ["native", "stubs", "engine"]
     unknown = [name for name in names if name not in STEPS]
     if unknown:
         print(f"build: no step {unknown[0]!r}; there are: {', '.join(STEPS)}", file=sys.stderr)

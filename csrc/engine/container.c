@@ -1,0 +1,274 @@
+/* In: a root directory, limits, a policy. Out: a confined process, the first of its container, that forks guests and
+ * says how they ended. Nothing survives it: without its zygote, or without who asked for it, it ends, and with it all
+ * its guests. */
+#include "engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PROCESSES = 4096, OPEN_FILES_MIN = 16, REPORT_MS = 10000 };
+
+/* What the new process says to the zygote over the lifeline, once. */
+struct report {
+    int failed;
+    uint32_t in_force;
+    struct rc_error err;
+};
+
+static struct control_message message;
+static pid_t processes[PROCESSES];
+static uint32_t process_count;
+
+/* ---- in the zygote */
+
+int container_parse(struct container *c, const struct control_message *m, struct rc_error *err) {
+    *c = (struct container){.control = -1, .lifeline = -1, .root = -1};
+    if (m->len < sizeof c->is) {
+        return rc_fail(err, RC_E_USAGE, 0, "CREATE's data is shorter than struct control_container");
+    }
+    memcpy(&c->is, m->data, sizeof c->is);
+    if (c->is.rule_count > CONTROL_RULES || m->len - sizeof c->is < c->is.rule_count * sizeof *c->rule) {
+        return rc_fail(err, RC_E_USAGE, 0, "%u network rules: at most %d", c->is.rule_count, CONTROL_RULES);
+    }
+    memcpy(c->rule, m->data + sizeof c->is, c->is.rule_count * sizeof *c->rule);
+    const char *name = m->data + sizeof c->is + c->is.rule_count * sizeof *c->rule;
+    if (c->is.processes < 1 || c->is.processes > PROCESSES || c->is.open_files < OPEN_FILES_MIN ||
+        c->is.memory_bytes < 1 || c->is.memory_bytes > UINT64_C(1) << 40 || c->is.reserved) {
+        return rc_fail(err, RC_E_USAGE, 0, "limits: processes 1..%d, open_files >= %d, memory_bytes 1..2^40", PROCESSES,
+                       OPEN_FILES_MIN);
+    }
+    if (*name == 0 || strlen(name) >= sizeof c->name) {
+        return rc_fail(err, RC_E_USAGE, 0, "a container's name has 1..63 bytes");
+    }
+    strcpy(c->name, name);
+    return 0;
+}
+
+/* clone(2) as fork(2), with namespaces. glibc does not learn the new thread id: raise(3) must not be used before the
+ * next fork(3). */
+static pid_t fork_into(int namespaces) {
+    return namespaces ? (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, 0, 0, 0, 0) : fork();
+}
+
+static _Noreturn void live(struct container *c, int namespaces, uid_t uid, gid_t gid);
+
+static pid_t wait_report(pid_t pid, int lifeline, uint32_t *in_force, struct rc_error *err) {
+    struct report report;
+    struct pollfd ready = {.fd = lifeline, .events = POLLIN};
+    int came = poll(&ready, 1, REPORT_MS) == 1 && recv(lifeline, &report, sizeof report, 0) == sizeof report;
+    if (came && !report.failed) {
+        *in_force = report.in_force;
+        return pid;
+    }
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    if (came) {
+        *err = report.err;
+        return -1;
+    }
+    return rc_fail(err, RC_E_SANDBOX, 0, "the container's first process died or hung while it was confined");
+}
+
+pid_t container_start(struct container *c, int root_fd, const struct pollfd *zygote_fds, int zygote_fd_count,
+                      int *control, int *lifeline, struct rc_error *err) {
+    int ends[4];
+    const uid_t uid = geteuid();
+    const gid_t gid = getegid();
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+        return rc_fail(err, RC_E_SANDBOX, 0, "socketpair: %s", strerror(errno));
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends + 2) < 0 || fchdir(root_fd) < 0) {
+        int why = errno;
+        close(ends[0]);
+        close(ends[1]);
+        return rc_fail(err, RC_E_SANDBOX, 0, "the root: %s", strerror(why));
+    }
+    /* A new mount namespace takes the working directory along; an fd would still speak of the old one. */
+    const int *namespaces = container_namespaces(c);
+    pid_t pid = fork_into(*namespaces);
+    while (pid < 0 && *namespaces) {
+        pid = fork_into(*++namespaces);
+    }
+    if (pid == 0) {
+        for (int i = 0; i < zygote_fd_count; i++) {
+            close(zygote_fds[i].fd);
+        }
+        close(ends[0]);
+        close(ends[2]);
+        c->control = ends[1];
+        c->lifeline = ends[3];
+        c->root = root_fd;
+        live(c, *namespaces, uid, gid);
+    }
+    close(ends[1]);
+    close(ends[3]);
+    int ignored = chdir("/");
+    (void)ignored;
+    if (pid < 0) {
+        rc_fail(err, RC_E_SANDBOX, 0, "clone: %s", strerror(errno));
+    } else {
+        pid = wait_report(pid, ends[2], &c->in_force, err);
+    }
+    if (pid < 0) {
+        close(ends[0]);
+        close(ends[2]);
+        return -1;
+    }
+    *control = ends[0];
+    *lifeline = ends[2];
+    return pid;
+}
+
+/* ---- in the container */
+
+static _Noreturn void end(const struct container *c) {
+    if (!(c->in_force & FORCE_PID_NS)) {
+        for (uint32_t i = 0; i < process_count; i++) {
+            kill(processes[i], SIGKILL);
+        }
+        while (waitpid(-1, NULL, 0) > 0) {
+        }
+    }
+    _exit(0); /* a pid namespace ends with its first process */
+}
+
+/* argv, env, cwd: as many strings as the record says, the last one ended. */
+static int strings_ok(const struct control_message *m) {
+    const int64_t argc = m->record.value[1], envc = m->record.value[2];
+    int64_t found = 0;
+    if (argc < 0 || envc < 0 || argc > CONTROL_DATA || envc > CONTROL_DATA || m->len == 0 || m->data[m->len - 1]) {
+        return 0;
+    }
+    for (size_t i = 0; i < m->len; i++) {
+        found += m->data[i] == 0;
+    }
+    return found == argc + envc + 1;
+}
+
+static int64_t spawn(const struct container *c, struct rc_error *err) {
+    if (message.fd_count != 3 || !strings_ok(&message)) {
+        rc_fail(err, RC_E_USAGE, 0, "SPAWN needs fds 0, 1, 2 and argc + envc + 1 strings");
+        return -EINVAL;
+    }
+    if (!entry_exists(c->engine, message.record.value[0])) {
+        rc_fail(err, RC_E_USAGE, 0, "the module has no entry %lld", (long long)message.record.value[0]);
+        return -ENOENT;
+    }
+    if (process_count >= c->is.processes) {
+        rc_fail(err, RC_E_SANDBOX, 0, "the manifest allows %u processes", c->is.processes);
+        return -EAGAIN;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        process_run(c, &message);
+    }
+    if (pid < 0) {
+        int why = errno;
+        rc_fail(err, RC_E_SANDBOX, 0, "fork: %s", strerror(why));
+        return -why;
+    }
+    processes[process_count++] = pid;
+    return pid;
+}
+
+static int64_t deliver(struct rc_error *err) {
+    const int64_t pid = message.record.value[0], sig = message.record.value[1];
+    for (uint32_t i = 0; i < process_count; i++) {
+        if (processes[i] == pid && sig >= 0 && sig <= 64) {
+            return kill(processes[i], (int)sig) < 0 ? -errno : 0; /* not reaped yet, so still this process */
+        }
+    }
+    rc_fail(err, RC_E_USAGE, 0, "no process %lld here, or no signal %lld", (long long)pid, (long long)sig);
+    return -ESRCH;
+}
+
+static void reap(const struct container *c) {
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        struct control_record notice = {.magic = CONTROL_MAGIC, .type = CONTROL_EXITED, .value = {pid, -1, 0}};
+        if (WIFEXITED(status)) {
+            notice.value[1] = WEXITSTATUS(status);
+        } else {
+            notice.value[2] = WTERMSIG(status);
+        }
+        for (uint32_t i = 0; i < process_count; i++) {
+            if (processes[i] == pid) {
+                processes[i] = processes[--process_count];
+                control_send(c->control, &notice, NULL, 0, NULL, 0);
+                break;
+            }
+        }
+    }
+}
+
+static void answer(const struct container *c) {
+    struct rc_error err = {0};
+    int64_t value = -EINVAL;
+    int got = control_receive(c->control, &message, &err);
+    if (got == 0 || (got > 0 && message.record.type == CONTROL_STOP)) {
+        end(c);
+    }
+    if (got < 0) {
+        message.record.type = 0;
+    } else if (message.record.type == CONTROL_SPAWN) {
+        value = spawn(c, &err);
+    } else if (message.record.type == CONTROL_SIGNAL) {
+        value = deliver(&err);
+    } else {
+        rc_fail(&err, RC_E_USAGE, 0, "a container does not serve records of type %u", message.record.type);
+    }
+    control_close_fds(&message);
+    control_answer(c->control, &message.record, value, &err);
+}
+
+static void child_ended(int sig) {
+    (void)sig;
+}
+
+static _Noreturn void serve(const struct container *c) {
+    sigset_t child, none;
+    struct sigaction action = {.sa_handler = child_ended};
+    struct pollfd watched[] = {{.fd = c->control, .events = POLLIN}, {.fd = c->lifeline, .events = POLLIN}};
+    sigemptyset(&none);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL); /* taken in ppoll only: an end between reap and ppoll is not missed */
+    sigaction(SIGCHLD, &action, NULL);
+    for (;;) {
+        reap(c);
+        if (ppoll(watched, 2, NULL, &none) < 0) {
+            continue;
+        }
+        if (watched[1].revents) {
+            end(c);
+        }
+        if (watched[0].revents) {
+            answer(c);
+        }
+    }
+}
+
+static _Noreturn void live(struct container *c, int namespaces, uid_t uid, gid_t gid) {
+    struct report report = {0};
+    /* The zygote may be dead already: then the lifeline says so. */
+    if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+        report.failed = rc_fail(&report.err, RC_E_SANDBOX, 0, "PR_SET_PDEATHSIG: %s", strerror(errno));
+    } else {
+        report.failed = container_confine(c, namespaces, uid, gid, &report.err);
+    }
+    report.in_force = c->in_force;
+    if (send(c->lifeline, &report, sizeof report, MSG_NOSIGNAL) < 0 || report.failed) {
+        _exit(1);
+    }
+    serve(c);
+}

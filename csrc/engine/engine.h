@@ -1,0 +1,106 @@
+/* engine.h: what the parts of the engine say to each other. One process runs one of three lives: zygote, container,
+ * guest; each is forked from the one before and can do less. */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include <poll.h>
+#include <sys/types.h>
+
+#include "control.h"
+#include "rc_wasi.h"
+#include "wasmtime_api.h"
+
+/* ---- load.c: verified bytes to a module that every fork shares */
+struct engine {
+    wasm_engine_t *wasm;
+    wasmtime_module_t *module;
+    wasmtime_instance_pre_t *prepared; /* its imports bound, nothing instantiated */
+};
+/* Copies the artifact into a sealed memfd, checks size and BLAKE3 of the copy, compares the settings with this
+ * engine's, and maps that copy. fd stays the caller's. E_DIGEST, E_READ, E_ENGINE_MODULE, E_ENGINE_LINK. */
+int engine_load(struct engine *e, int fd, uint64_t size, const uint8_t blake3[32], const char *settings,
+                struct rc_error *err);
+/* "what: wasmtime's words"; deletes the wasmtime error. */
+int engine_fail(struct rc_error *err, int code, const char *what, wasmtime_error_t *error);
+
+/* ---- wasi_link.c: rc_wasi as host functions */
+int engine_link_wasi(wasmtime_linker_t *linker, struct rc_error *err);
+
+/* ---- zygote.c */
+_Noreturn void zygote_run(int control);
+
+/* ---- container.c, confine.c */
+enum in_force { /* docs/engine.md names and explains them */
+                FORCE_USER_NS = 1 << 0,
+                FORCE_MOUNT_NS = 1 << 1,
+                FORCE_PID_NS = 1 << 2,
+                FORCE_NET_NS = 1 << 3,
+                FORCE_IPC_NS = 1 << 4,
+                FORCE_UTS_NS = 1 << 5,
+                FORCE_ROOT = 1 << 6,    /* pivot_root: nothing of the host's tree is left */
+                FORCE_CHROOT = 1 << 7,  /* the weaker one */
+                FORCE_OVERLAY = 1 << 8, /* writes go to memory, at most disk_bytes */
+                FORCE_NO_DEVICES = 1 << 9,
+                FORCE_LANDLOCK_FILES = 1 << 10,
+                FORCE_LANDLOCK_NET = 1 << 11,
+                FORCE_LANDLOCK_SCOPE = 1 << 12,
+                FORCE_NO_CAPABILITIES = 1 << 13,
+                FORCE_NO_NEW_PRIVILEGES = 1 << 14,
+                FORCE_SECCOMP = 1 << 15,
+};
+struct container {
+    const struct engine *engine;
+    struct control_container is;
+    struct control_rule rule[CONTROL_RULES];
+    char name[64];
+    uint32_t in_force;
+    int control;  /* SPAWN, SIGNAL and STOP come here */
+    int lifeline; /* its other end is the zygote's: closed when the zygote is gone */
+    int root;     /* O_PATH of the directory that is the guests' "/" */
+    dev_t root_device;
+    ino_t root_inode;
+};
+/* Reads what CONTROL_CREATE says. E_USAGE. */
+int container_parse(struct container *c, const struct control_message *m, struct rc_error *err);
+/* Forks a container with root_fd as its root; zygote_fds are not for it. Fills what the zygote keeps of it: lifeline,
+ * and control, the end of the container's control socket that goes to who asked. Its pid, or -1 with *err. */
+pid_t container_start(struct container *c, int root_fd, const struct pollfd *zygote_fds, int zygote_fd_count,
+                      int *control, int *lifeline, struct rc_error *err);
+/* Namespaces to ask clone(2) for, best first, until one is granted; ends with 0. */
+const int *container_namespaces(const struct container *c);
+/* In the new container: everything that is optional by capability; c->in_force says what worked. */
+int container_confine(struct container *c, int namespaces, uid_t uid, gid_t gid, struct rc_error *err);
+
+/* ---- landlock.c: bits of enum in_force that this kernel granted */
+uint32_t landlock_confine(const struct container *c);
+
+/* ---- filter.c: seccomp, one table for the three lives */
+enum life { LIFE_ZYGOTE = 1, LIFE_CONTAINER = 2, LIFE_GUEST = 4 };
+/* syscalls: the manifest's allow-list, for LIFE_CONTAINER and LIFE_GUEST. E_SANDBOX. */
+int filter_install(enum life life, const uint8_t syscalls[64], struct rc_error *err);
+
+/* ---- process.c, entry.c, trap.c */
+/* Runs a guest in this process; ends with its status. */
+_Noreturn void process_run(const struct container *c, const struct control_message *spawn);
+
+struct guest { /* one per process */
+    struct rc_wasi wasi;
+    wasmtime_context_t *context;
+    wasmtime_memory_t memory;
+};
+extern struct guest guest;
+
+/* Whether the module has this entry: asked before a process is made for it. */
+int entry_exists(const struct engine *e, int64_t entry);
+/* Finds the entry's memory (into guest.memory) and runs it; returns the trap that ended it, or NULL. E_ENGINE_*. */
+int entry_call(const wasmtime_instance_t *instance, int64_t entry, wasm_trap_t **trap, struct rc_error *err);
+
+/* Ends this process as the trap would end a native one: by a signal. */
+_Noreturn void trap_end(const wasm_trap_t *trap);
+/* Ends this process before its guest began: one line on fd 2, status 125. */
+_Noreturn void process_refuse(const struct rc_error *err);
+
+/* ---- sys_host.c: struct rc_sys in this process */
+struct rc_sys *sys_host(const struct container *c);
+
+#endif

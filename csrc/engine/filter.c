@@ -1,0 +1,171 @@
+/* In: which of its three lives this process begins, and the manifest's allow-list. Out: a seccomp filter (seccomp(2))
+ * that kills it for anything else. Filters add up: a guest is under all three. The tables are the documentation. */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "sys_host.h"
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#endif
+
+/* One row allows one syscall: always, when an argument has the value, or when it has none of the bits. */
+enum check { ANY, EQUAL, WITHOUT, SELF };
+struct rule {
+    int nr;
+    unsigned lives;
+    int argument;
+    enum check check;
+    uint32_t value;
+};
+#define Z   LIFE_ZYGOTE
+#define ZC  (LIFE_ZYGOTE | LIFE_CONTAINER)
+#define ALL (LIFE_ZYGOTE | LIFE_CONTAINER | LIFE_GUEST)
+#define NEW_NAMESPACES                                                                                                 \
+    (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWCGROUP |       \
+     CLONE_VM | CLONE_PTRACE | CLONE_UNTRACED)
+
+static const struct rule rules[] = {
+    /* memory of the engine and of its guest; never code: no life maps a page that is executable */
+    {SYS_mmap, ALL, 2, WITHOUT, PROT_EXEC},
+    {SYS_mprotect, ALL, 2, WITHOUT, PROT_EXEC},
+    {SYS_munmap, ALL, 0, ANY, 0},
+    {SYS_mremap, ALL, 0, ANY, 0},
+    {SYS_madvise, ALL, 0, ANY, 0},
+    {SYS_brk, ALL, 0, ANY, 0},
+    {SYS_futex, ALL, 0, ANY, 0},
+    /* signals and the end */
+    {SYS_rt_sigaction, ALL, 0, ANY, 0},
+    {SYS_rt_sigprocmask, ALL, 0, ANY, 0},
+    {SYS_rt_sigreturn, ALL, 0, ANY, 0},
+    {SYS_sigaltstack, ALL, 0, ANY, 0},
+    {SYS_restart_syscall, ALL, 0, ANY, 0},
+    {SYS_getpid, ALL, 0, ANY, 0},
+    {SYS_gettid, ALL, 0, ANY, 0},
+    {SYS_exit_group, ALL, 0, ANY, 0},
+    {SYS_getrandom, ALL, 0, ANY, 0},                                   /* wasmtime seeds its hash tables */
+    {SYS_write, LIFE_CONTAINER | LIFE_GUEST, 0, EQUAL, STDERR_FILENO}, /* the last line */
+    {SYS_kill, LIFE_GUEST, 0, SELF, 0},
+    {SYS_tgkill, LIFE_GUEST, 0, SELF, 0},
+    {SYS_kill, ZC, 0, ANY, 0},
+    {SYS_tgkill, ZC, 0, ANY, 0},
+    /* a container: records in, processes out */
+    {SYS_ppoll, ZC, 0, ANY, 0},
+    {SYS_recvmsg, ZC, 0, ANY, 0},
+    {SYS_sendmsg, ZC, 0, ANY, 0},
+    {SYS_close, ZC, 0, ANY, 0},
+    {SYS_wait4, ZC, 0, ANY, 0},
+    {SYS_clone, LIFE_CONTAINER, 0, WITHOUT, NEW_NAMESPACES},
+    {SYS_set_robust_list, ZC, 0, ANY, 0}, /* fork(3) */
+    {SYS_dup3, ZC, 0, ANY, 0},
+    {SYS_setsid, ZC, 0, ANY, 0},
+    {SYS_ioctl, ZC, 1, EQUAL, TIOCSCTTY},
+    {SYS_prlimit64, ZC, 0, ANY, 0},
+    {SYS_chdir, ZC, 0, ANY, 0},
+    {SYS_prctl, LIFE_CONTAINER, 0, EQUAL, PR_SET_PDEATHSIG},
+    {SYS_seccomp, ZC, 0, ANY, 0},
+    {SYS_sendto, LIFE_CONTAINER, 0, ANY, 0}, /* its report */
+#ifdef __x86_64__
+    {SYS_dup2, ZC, 0, ANY, 0},
+    {SYS_poll, Z, 0, ANY, 0},
+#endif
+    /* the zygote: what makes a container */
+    {SYS_clone, Z, 0, ANY, 0},
+    {SYS_prctl, Z, 0, ANY, 0},
+    {SYS_write, Z, 0, ANY, 0},
+    {SYS_sendto, Z, 0, ANY, 0},
+    {SYS_recvfrom, Z, 0, ANY, 0},
+    {SYS_socketpair, Z, 0, ANY, 0},
+    {SYS_openat, Z, 0, ANY, 0},
+    {SYS_fcntl, Z, 0, ANY, 0},
+    {SYS_fstat, Z, 0, ANY, 0},
+    {SYS_newfstatat, Z, 0, ANY, 0},
+    {SYS_geteuid, Z, 0, ANY, 0},
+    {SYS_getegid, Z, 0, ANY, 0},
+    {SYS_fchdir, Z, 0, ANY, 0},
+    {SYS_chroot, Z, 0, ANY, 0},
+    {SYS_mount, Z, 0, ANY, 0},
+    {SYS_umount2, Z, 0, ANY, 0},
+    {SYS_pivot_root, Z, 0, ANY, 0},
+    {SYS_fsopen, Z, 0, ANY, 0},
+    {SYS_fsconfig, Z, 0, ANY, 0},
+    {SYS_fsmount, Z, 0, ANY, 0},
+    {SYS_move_mount, Z, 0, ANY, 0},
+    {SYS_open_tree, Z, 0, ANY, 0},
+    {SYS_mount_setattr, Z, 0, ANY, 0},
+    {SYS_mkdirat, Z, 0, ANY, 0},
+    {SYS_fchmodat, Z, 0, ANY, 0},
+    {SYS_fchownat, Z, 0, ANY, 0},
+    {SYS_sethostname, Z, 0, ANY, 0},
+    {SYS_capset, Z, 0, ANY, 0},
+    {SYS_landlock_create_ruleset, Z, 0, ANY, 0},
+    {SYS_landlock_add_rule, Z, 0, ANY, 0},
+    {SYS_landlock_restrict_self, Z, 0, ANY, 0},
+};
+
+/* Instructions of the longest rule, and of all. */
+enum { ROW = 5, CODE = 2048 };
+#define LOW_WORD(argument) ((uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(argument)))
+
+static unsigned emit(struct sock_filter *at, const struct rule *rule) {
+    const uint32_t value = rule->check == SELF ? (uint32_t)getpid() : rule->value;
+    const unsigned rest = rule->check == ANY ? 1 : 4; /* instructions after the test of the number */
+    unsigned n = 0;
+    at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->nr, 0, (uint8_t)rest);
+    if (rule->check != ANY) {
+        /* The low word only: these arguments are C ints, and the kernel looks no further either. */
+        uint16_t test = rule->check == WITHOUT ? BPF_JSET : BPF_JEQ;
+        uint8_t stop = rule->check == WITHOUT;
+        at[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_WORD(rule->argument));
+        at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | test | BPF_K, value, stop, !stop);
+    }
+    at[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    if (rule->check != ANY) {
+        at[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    }
+    return n;
+}
+
+int filter_install(enum life life, const uint8_t syscalls[64], struct rc_error *err) {
+    static struct sock_filter code[CODE];
+    unsigned n = 0;
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    /* First what the policy allows without a look at its arguments; the x32 numbers (bit 30) are in no row. */
+    for (int i = 0; i < sys_row_count; i++) {
+        const struct sys_row *row = &sys_rows[i];
+        if (syscalls && !(syscalls[row->nr / 8] >> row->nr % 8 & 1)) {
+            continue;
+        }
+        for (int k = 0; k < SYS_NEEDS && row->needs[k] >= 0; k++) {
+            const struct rule rule = {.nr = row->needs[k]};
+            n += emit(code + n, &rule);
+        }
+    }
+    for (size_t i = 0; i < sizeof rules / sizeof *rules && n + ROW < CODE; i++) {
+        if (rules[i].lives & life) {
+            n += emit(code + n, &rules[i]);
+        }
+    }
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
+        return rc_fail(err, RC_E_SANDBOX, 0, "cannot install the seccomp filter: %s", strerror(errno));
+    }
+    return 0;
+}

@@ -1,0 +1,52 @@
+/* The engine: rc-engine FD. FD is a connected SOCK_SEQPACKET socket; its records (control.h) say the rest.
+ * Table of contents: a clean process, then the zygote, which loads one bundle, locks itself down and forks. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "rc_sandbox.h"
+
+/* The stack of a main thread bounds what a guest's may be (aot.py, max_wasm_stack). */
+enum { STACK = 8 << 20 };
+
+static int control_of(const char *text, struct rc_error *err) {
+    char *end;
+    long fd = strtol(text, &end, 10);
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (*end || fd < 3 || fd > 1 << 20 || getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
+        type != SOCK_SEQPACKET) {
+        return rc_fail(err, RC_E_PROCESS_FDS, 0, "%.20s is not the number of an inherited SOCK_SEQPACKET socket", text);
+    }
+    return (int)fd;
+}
+
+static int sane_process(int control, struct rc_error *err) {
+    struct rlimit stack;
+    if (rc_sandbox_standard_fds(err) < 0 || rc_sandbox_close_fds(control, err) < 0 ||
+        rc_sandbox_no_privileges(err) < 0) {
+        return -1;
+    }
+    if (getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < STACK) {
+        stack.rlim_cur = STACK;
+        if (setrlimit(RLIMIT_STACK, &stack) < 0) {
+            return rc_fail(err, RC_E_SANDBOX, 0, "a stack of 8 MiB: %s", strerror(errno));
+        }
+    }
+    signal(SIGPIPE, SIG_IGN);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    struct rc_error err = {.code = RC_E_USAGE, .message = "usage: rc-engine CONTROL-FD (docs/engine.md)"};
+    int control = argc == 2 ? control_of(argv[1], &err) : -1;
+    if (control < 0 || sane_process(control, &err) < 0) {
+        process_refuse(&err);
+    }
+    zygote_run(control);
+}

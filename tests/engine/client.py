@@ -1,0 +1,248 @@
+"""A client of the engine's control sockets (docs/engine.md), for the tests: records out, records in."""
+
+from __future__ import annotations
+
+import array
+import os
+import platform
+import socket
+import struct
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import blake3
+
+from recompiler import aot
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINE = ROOT / "tools" / "recompiler" / "engine" / "rc-engine"
+TARGET = f"{platform.machine()}-linux"
+
+RECORD = struct.Struct("<IHHQ6q")
+CONTAINER = struct.Struct("<64sQQIIIIII")
+RULE = struct.Struct("<BBBxHxx16s")
+MAGIC = 0x31454352
+LOAD, CREATE, SPAWN, SIGNAL, STOP, REPLY, EXITED, STOPPED = 1, 2, 3, 4, 5, 0x8000, 0x4001, 0x4002
+TTY = 1
+TIMEOUT = 20
+
+FORCE = {
+    name: 1 << bit
+    for bit, name in enumerate(
+        "user_ns mount_ns pid_ns net_ns ipc_ns uts_ns root chroot overlay no_devices landlock_files landlock_net"
+        " landlock_scope no_capabilities no_new_privileges seccomp".split()
+    )
+}
+
+
+def numbers() -> dict[str, int]:
+    from vkernel_proto.syscalls import TABLE
+
+    return {row.name: row.nr for row in TABLE}
+
+
+def bitmap(names: Iterable[str]) -> bytes:
+    bits = 0
+    for name in names:
+        bits |= 1 << numbers()[name]
+    return bits.to_bytes(64, "little")
+
+
+class Refused(Exception):
+    """The engine answered with -errno; the text names the code."""
+
+    def __init__(self, value: int, text: str) -> None:
+        super().__init__(f"{value}: {text}")
+        self.value = value
+        self.text = text
+
+
+@dataclass
+class Message:
+    type: int
+    id: int
+    value: tuple[int, ...]
+    data: bytes
+    fds: list[int]
+
+
+class Control:
+    """One control socket: requests wait for their answer, notices are kept."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        sock.settimeout(TIMEOUT)
+        self.notices: list[Message] = []
+        self._id = 0
+
+    def send(self, kind: int, values: Sequence[int] = (), data: bytes = b"", fds: Sequence[int] = ()) -> int:
+        self._id += 1
+        record = RECORD.pack(MAGIC, kind, 0, self._id, *values, *[0] * (6 - len(values)))
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.sock.sendmsg([record, data], rights)
+        return self._id
+
+    def receive(self) -> Message | None:
+        data, ancillary, _, _ = self.sock.recvmsg(1 << 18, socket.CMSG_SPACE(16), socket.MSG_CMSG_CLOEXEC)
+        if not data:
+            return None
+        fds = array.array("i")
+        for _, _, rights in ancillary:
+            fds.frombytes(rights)
+        _, kind, _, ident, *values = RECORD.unpack_from(data)
+        return Message(kind, ident, tuple(values), data[RECORD.size :], list(fds))
+
+    def request(self, kind: int, values: Sequence[int] = (), data: bytes = b"", fds: Sequence[int] = ()) -> Message:
+        ident = self.send(kind, values, data, fds)
+        while True:
+            message = self.receive()
+            if message is None:
+                raise EOFError("the engine closed the socket")
+            if message.type & REPLY:
+                assert message.id == ident
+                if message.value[0] < 0:
+                    raise Refused(message.value[0], message.data.decode())
+                return message
+            self.notices.append(message)
+
+    def notice(self, kind: int, pid: int) -> Message:
+        """The notice of this kind about this pid, waited for."""
+        while True:
+            for message in self.notices:
+                if message.type == kind and message.value[0] == pid:
+                    self.notices.remove(message)
+                    return message
+            message = self.receive()
+            if message is None:
+                raise EOFError("the engine closed the socket")
+            self.notices.append(message)
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+@dataclass
+class Result:
+    status: int  # exit status, or -signal
+    out: bytes
+    err: bytes
+
+
+@dataclass
+class Limits:
+    memory_bytes: int = 64 << 20
+    disk_bytes: int = 16 << 20
+    processes: int = 64
+    open_files: int = 64
+
+
+class Container:
+    def __init__(self, control: Control, pid: int, in_force: int) -> None:
+        self.control = control
+        self.pid = pid  # on the host
+        self.bits = in_force
+        self.in_force = {name for name, bit in FORCE.items() if in_force & bit}
+
+    def spawn(
+        self,
+        *argv: str | bytes,
+        entry: int = 0,
+        env: Sequence[str] = (),
+        cwd: str = "/",
+        fds: tuple[int, int, int],
+        flags: int = 0,
+    ) -> int:
+        """Starts a guest; its pid in the container."""
+        strings = [item if isinstance(item, bytes) else item.encode() for item in (*argv, *env, cwd)]
+        data = b"".join(item + b"\0" for item in strings)
+        return self.control.request(SPAWN, (entry, len(argv), len(env), flags), data, fds).value[0]
+
+    def wait(self, pid: int) -> int:
+        """The exit status, or -signal."""
+        _, status, sig, *_ = self.control.notice(EXITED, pid).value
+        return -sig if sig else status
+
+    def run(self, *argv: str | bytes, stdin: bytes = b"", env: Sequence[str] = (), cwd: str = "/") -> Result:
+        """Runs a guest to its end with pipes; its output must fit into them."""
+        in_r, in_w = os.pipe()
+        out_r, out_w = os.pipe()
+        err_r, err_w = os.pipe()
+        os.write(in_w, stdin)
+        os.close(in_w)
+        try:
+            pid = self.spawn(*argv, env=env, cwd=cwd, fds=(in_r, out_w, err_w))
+        finally:
+            for fd in (in_r, out_w, err_w):
+                os.close(fd)
+        with open(out_r, "rb") as out, open(err_r, "rb") as err:
+            return Result(status := self.wait(pid), out.read(), err.read()) if True else Result(status, b"", b"")
+
+    def signal(self, pid: int, sig: int) -> None:
+        self.control.request(SIGNAL, (pid, sig))
+
+    def close(self) -> None:
+        self.control.close()
+
+
+@dataclass
+class Zygote:
+    """An engine process of our own; leaving the context ends it and all in it."""
+
+    uid: int | None = None
+    containers: list[Container] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [str(ENGINE), str(theirs.fileno())]
+            self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], user=self.uid, group=self.uid)
+        self.control = Control(ours)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.control.close()
+        for container in self.containers:
+            container.close()
+        try:
+            self.process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def load(self, cwasm: Path, digest: bytes | None = None, settings: str | None = None, size: int = -1) -> None:
+        data = cwasm.read_bytes()
+        text = f"{aot.engine()} {aot.settings(TARGET)}" if settings is None else settings
+        with cwasm.open("rb") as file:
+            payload = (digest or blake3.blake3(data).digest()) + text.encode()
+            self.control.request(LOAD, (len(data) if size < 0 else size,), payload, [file.fileno()])
+
+    def create(
+        self,
+        root: Path,
+        allow: Iterable[str],
+        limits: Limits | None = None,
+        rules: Sequence[bytes] = (),
+        name: str = "test",
+        required: int = 0,
+        unwanted: int = 0,
+    ) -> Container:
+        limits = limits or Limits()
+        spec = CONTAINER.pack(
+            bitmap(allow),
+            *(limits.memory_bytes, limits.disk_bytes, limits.processes, limits.open_files),
+            *(required, unwanted, len(rules), 0),
+        )
+        fd = os.open(root, os.O_PATH | os.O_DIRECTORY)
+        try:
+            reply = self.control.request(CREATE, (), spec + b"".join(rules) + name.encode(), [fd])
+        finally:
+            os.close(fd)
+        control = Control(socket.socket(fileno=reply.fds[0]))
+        container = Container(control, reply.value[0], reply.value[1])
+        self.containers.append(container)
+        return container

@@ -1,0 +1,105 @@
+"""In: a WebAssembly module. Out: its AOT artifact (.cwasm), native code that the engine (csrc/engine/) maps and runs.
+
+The settings below are the only place they stand: csrc/build.py writes them into the engine too, so an artifact made
+with others is refused there. The same module and settings give the same bytes.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Final
+
+from recompiler.errors import Error
+
+# Name of the C API's setter (wasmtime_config_NAME_set), value.
+SETTINGS: Final[tuple[tuple[str, int], ...]] = (
+    ("wasm_threads", 0),
+    ("shared_memory", 0),
+    ("wasm_tail_call", 1),
+    ("wasm_reference_types", 1),
+    ("wasm_function_references", 0),
+    ("wasm_gc", 0),
+    ("gc_support", 0),
+    ("wasm_simd", 1),
+    ("wasm_relaxed_simd", 0),
+    ("wasm_bulk_memory", 1),
+    ("wasm_multi_value", 1),
+    ("wasm_multi_memory", 1),
+    ("wasm_memory64", 0),
+    ("wasm_wide_arithmetic", 0),
+    ("wasm_exceptions", 0),
+    ("wasm_component_model", 0),
+    ("concurrency_support", 0),
+    ("consume_fuel", 0),
+    ("epoch_interruption", 0),  # 14 to 27 % slower; a runaway guest dies by SIGKILL
+    ("debug_info", 0),
+    ("native_unwind_info", 0),
+    ("signals_based_traps", 1),
+    ("memory_init_cow", 1),
+    ("memory_may_move", 0),
+    ("memory_reservation", 1 << 32),
+    ("memory_guard_size", 1 << 25),
+    ("memory_reservation_for_growth", 0),
+    ("async_stack_size", 5 << 20),  # unused; must not be less than the next
+    ("max_wasm_stack", 4 << 20),  # of the 8 MiB that Linux gives a main thread
+    ("cranelift_nan_canonicalization", 1),
+    ("cranelift_opt_level", 1),  # speed
+)
+# Target of the manifest: wasmtime's triple, and the CPU features beyond the least that the loader asks for as well.
+TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "x86_64-linux": (
+        "x86_64-unknown-linux-gnu",
+        ("has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_cmpxchg16b"),
+    ),
+    "aarch64-linux": ("aarch64-unknown-linux-gnu", ()),
+}
+
+
+def engine() -> str:
+    """The manifest's `engine`: name and version of what compiles, and must run, the artifact."""
+    return f"wasmtime-{version('wasmtime')}"
+
+
+def settings(target: str) -> str:
+    """The manifest's `settings`: every setting and CPU feature, in the order of the tables. Raises Error (E_USAGE)."""
+    _, features = _target(target)
+    return " ".join([*(f"{name}={value}" for name, value in SETTINGS), *features])
+
+
+def header() -> str:
+    """The settings as the C header that csrc/engine/load.c includes."""
+    rows = " \\\n".join(f"    X({name}, {value})" for name, value in SETTINGS)
+    texts = "".join(f'#define RC_AOT_{t.split("-")[0].upper()} "{engine()} {settings(t)}"\n' for t in TARGETS)
+    return (
+        f"/* Written by csrc/build.py from tools/recompiler/aot.py. */\n#define RC_AOT_SETTINGS(X) \\\n{rows}\n{texts}"
+    )
+
+
+def compile_module(wasm: bytes, target: str) -> bytes:
+    """The artifact of a module for one target.
+
+    Raises Error: E_USAGE (no such target), E_COMPILER (this wheel has no code generator for it), E_WASM_INVALID.
+    """
+    import wasmtime
+    from wasmtime import _ffi as ffi
+
+    triple, features = _target(target)
+    if target.split("-")[0] != platform.machine():  # asked for another, the library ends the process
+        raise Error("E_COMPILER", f"wasmtime's wheel compiles for its own machine only: make {target} on one of these")
+    config = wasmtime.Config()
+    config.target = triple
+    for name, value in SETTINGS:
+        getattr(ffi, f"wasmtime_config_{name}_set")(config.ptr(), value)
+    for feature in features:
+        config.cranelift_flag_enable(feature)
+    try:
+        return bytes(wasmtime.Module(wasmtime.Engine(config), wasm).serialize())
+    except wasmtime.WasmtimeError as error:
+        raise Error("E_WASM_INVALID", f"wasmtime refuses the module: {str(error).splitlines()[0]}") from error
+
+
+def _target(target: str) -> tuple[str, tuple[str, ...]]:
+    if target not in TARGETS:
+        raise Error("E_USAGE", f"no target {target!r}; there are: {', '.join(TARGETS)}")
+    return TARGETS[target]
