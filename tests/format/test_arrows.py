@@ -13,9 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # csrc -> recompiler formats -> vkernel_proto -> recompiler commands. (importers, what they may not import, why)
 ARROWS = [
-    ("vkernel_proto", ["recompiler.cli", "recompiler.pipeline", "recompiler.lift", "recompiler.cc", "lief"],
-     "the pipeline and the lifter are not in the trusted base"),
-]  # fmt: skip
+    (
+        "vkernel_proto",
+        ["recompiler.cli", "recompiler.pipeline", "recompiler.lift", "recompiler.cc", "lief"],
+        "the pipeline and the lifter are not in the trusted base",
+    ),
+]
 
 # Modules of recompiler that are verbs: they may use vkernel_proto. All others are formats.
 COMMANDS = ("recompiler.cli", "recompiler.__main__", "recompiler.run")

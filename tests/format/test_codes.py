@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from recompiler._native import ffi, lib
 
 from recompiler import native
 from recompiler.errors import CODES, Error
@@ -28,8 +29,8 @@ def test_the_compiled_table_is_that_of_the_header() -> None:
 
 @pytest.mark.parametrize("number", [-1, 0x7FFFFFFF, -0x80000000])
 def test_a_number_outside_the_table_is_an_internal_error(number: int) -> None:
-    assert native.ffi.string(native.lib.rc_code_name(number)) == b"E_INTERNAL"
-    assert native.lib.rc_code_exit(number) == CODES["E_INTERNAL"]
+    assert ffi.string(lib.rc_code_name(number)) == b"E_INTERNAL"
+    assert lib.rc_code_exit(number) == CODES["E_INTERNAL"]
 
 
 def test_no_error_has_exit_code_0() -> None:

@@ -1,4 +1,4 @@
-"""In: seeded mutants by field (mutants.py). Out: C and Python agree on each; one that passes is right by a third, plain reading."""
+"""In: seeded mutants by field. Out: C and Python agree on each; one that passes is right by a third, plain reading."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ import pytest
 from blake3 import blake3
 
 from format import builder as b
-from format.mutants import FAMILIES, ORIGINAL, Mutant, draw
+from format import mutants_code, mutants_json, mutants_trailer
+from format.mutation import FAMILIES, ORIGINAL, Mutant, draw
 from format.verdicts import OK, verdict
 
+FAMILY_MODULES = (mutants_code, mutants_json, mutants_trailer)  # each registers its families
 SEED = int(os.environ.get("RECOMPILER_SEED", "1"))
 FIGURES = os.environ.get("RECOMPILER_FIGURES") == "1"
 COUNT = 100_000 if FIGURES else 5_000

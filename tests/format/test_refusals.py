@@ -1,4 +1,4 @@
-"""In: files wrong in one named way, signed again where that is what an attacker with a key could do. Out: the code of each.
+"""In: files wrong in one named way, signed again where an attacker with a key could. Out: the code of each.
 
 The rows are those of footer, statement and content; test_refusals_*.py have signatures, key store, manifest and files.
 """
@@ -52,7 +52,10 @@ FOOTER: dict[str, Row] = {
     "a plain ELF": (b.elf, "E_NO_TRAILER"),
     "32 zero bytes": (lambda: bytes(32), "E_NO_TRAILER"),
     "a stripped app of a trailer's size": (lambda: bytes(len(small())), "E_NO_TRAILER"),
-    **{f"{n} trailing bytes": (lambda n=n: small() + bytes(n), "E_TRAILING_DATA") for n in (1, 15, 16, 31, 32, 37, 4096, 65000, 65520)},
+    **{
+        f"{n} trailing bytes": (lambda n=n: small() + bytes(n), "E_TRAILING_DATA")
+        for n in (1, 15, 16, 31, 32, 37, 4096, 65000, 65520)
+    },
     "more trailing bytes than the window": (lambda: small() + bytes(65521), "E_NO_TRAILER"),
     "a newline at the end": (lambda: small() + b"\n", "E_TRAILING_DATA"),
     "the magic in lower case": (footer(magic=b.MAGIC.lower()), "E_NO_TRAILER"),
@@ -63,24 +66,39 @@ FOOTER: dict[str, Row] = {
     "16 bytes in front": (lambda: bytes(16) + small(), "E_STATEMENT_OFFSET"),
     "16 bytes in front, footer repaired": (lambda: with_own_footer(bytes(16), executable().sign()), "E_PADDING"),
     "8 bytes in front, footer repaired": (lambda: with_own_footer(bytes(8), executable().sign()), "E_ALIGN"),
-    "a #! line in front, footer repaired": (lambda: with_own_footer(b"#!/bin/sh\nid\n#xx", executable().sign()), "E_PADDING"),
+    "a #! line in front, footer repaired": (
+        lambda: with_own_footer(b"#!/bin/sh\nid\n#xx", executable().sign()),
+        "E_PADDING",
+    ),
     "the file twice": (lambda: small() * 2, "E_STATEMENT_OFFSET"),
     "the file twice, footer repaired": (lambda: with_own_footer(small(), executable().sign()), "E_LAYOUT"),
     "another signed file in front": (lambda: two_programs()[1].pack() + small(), "E_STATEMENT_OFFSET"),
-    "the footer of a longer file": (lambda: small()[:-32] + executable(aot=bytes(32)).signed()[-32:], "E_STATEMENT_OFFSET"),
-    "the statement of another file": (lambda: replace(two_programs()[0], statement=two_programs()[1].statement).pack(), "E_SIG_INVALID"),
-    "the records of another file": (lambda: replace(two_programs()[0], records=two_programs()[1].records).pack(), "E_SIG_INVALID"),
-    "statement and records of another file": (lambda: replace(two_programs()[1], body=two_programs()[0].body).pack(), "E_DIGEST"),
+    "the footer of a longer file": (
+        lambda: small()[:-32] + executable(aot=bytes(32)).signed()[-32:],
+        "E_STATEMENT_OFFSET",
+    ),
+    "the statement of another file": (
+        lambda: replace(two_programs()[0], statement=two_programs()[1].statement).pack(),
+        "E_SIG_INVALID",
+    ),
+    "the records of another file": (
+        lambda: replace(two_programs()[0], records=two_programs()[1].records).pack(),
+        "E_SIG_INVALID",
+    ),
+    "statement and records of another file": (
+        lambda: replace(two_programs()[1], body=two_programs()[0].body).pack(),
+        "E_DIGEST",
+    ),
     **{f"sig_count {n}": (footer(sig_count=n), "E_SIG_COUNT") for n in (9, 1 << 31, (1 << 32) - 1)},
     **{f"sig_count {n}, one record": (footer(sig_count=n), "E_STATEMENT_OFFSET") for n in (0, 2, 7)},
     "sig_count 8, more than fit": (footer(sig_count=8), "E_TRUNCATED"),
     "a footer and nothing else": (lambda: struct.pack("<IIQ", 0, 384, 0) + b.MAGIC, "E_TRUNCATED"),
-    "one byte less than the trailer": (lambda: (bytes(383) + struct.pack("<IIQ", 0, 384, 0) + b.MAGIC), "E_TRUNCATED"),
+    "one byte less than the trailer": (lambda: bytes(383) + struct.pack("<IIQ", 0, 384, 0) + b.MAGIC, "E_TRUNCATED"),
     **{f"statement_size {n}": (footer(statement_size=n), "E_STATEMENT_SIZE") for n in (0, 383, 385, (1 << 32) - 1)},
     **{f"statement_off {n}": (footer(statement_off=n), "E_STATEMENT_OFFSET") for n in (0, -1, 1 << 63, (1 << 64) - 16)},
     "statement_off 16 more": (lambda: footer(statement_off=len(executable().body) + 16)(), "E_STATEMENT_OFFSET"),
     "statement_off 16 less": (lambda: footer(statement_off=len(executable().body) - 16)(), "E_STATEMENT_OFFSET"),
-}  # fmt: skip
+}
 
 
 @refused(FOOTER)
@@ -164,7 +182,10 @@ STATEMENT: dict[str, Row] = {
     **{f"section_count {n}": (statement(section_count=n), "E_SECTION_COUNT") for n in (0, 1, 2, 5, 65535)},
     "kind 2, section_count 1": (manifest_only(2, 1), "E_SECTION_COUNT"),
     "kind 2, section_count 5": (manifest_only(2, 5), "E_SECTION_COUNT"),
-    "kind 2, section_count 4": (lambda: b.with_statement(b.detached(aot=bytes(16))[0], section_count=4).signed(), "E_SECTION_TYPE"),
+    "kind 2, section_count 4": (
+        lambda: b.with_statement(b.detached(aot=bytes(16))[0], section_count=4).signed(),
+        "E_SECTION_TYPE",
+    ),
     "section_count 4, three sections": (statement(section_count=4), "E_SECTION_TYPE"),
     "section_count 3, four sections": (lambda: executable(aot=bytes(16), section_count=3).signed(), "E_RESERVED"),
     "signer_count 0": (statement(signer_count=0), "E_SIGNERS"),
@@ -186,8 +207,25 @@ STATEMENT: dict[str, Row] = {
     "rolled back": (statement(security_version=0), "E_ROLLBACK"),
     **{
         f"subject {raw!r:.40}": (subject(raw), "E_SUBJECT")
-        for raw in (b"", b"/demo", b".demo", b"-demo", b"_demo", b"Demo/hello", b"demo/Hello", b"demo//x", b"demo/..", b"a..b",
-                    b"demo hello", b"demo\nhello", b"demo\0hello", b"demo/h\xc3\xa9", b"demo*", b"demo\\x", b"a" * 64)
+        for raw in (
+            b"",
+            b"/demo",
+            b".demo",
+            b"-demo",
+            b"_demo",
+            b"Demo/hello",
+            b"demo/Hello",
+            b"demo//x",
+            b"demo/..",
+            b"a..b",
+            b"demo hello",
+            b"demo\nhello",
+            b"demo\0hello",
+            b"demo/h\xc3\xa9",
+            b"demo*",
+            b"demo\\x",
+            b"a" * 64,
+        )
     },
     "another subject than the manifest's name": (subject(b"demo/other"), "E_MANIFEST_NAME"),
     "a subject of 63 characters that the key may not sign": (subject(b"a" * 63), "E_SUBJECT_DENIED"),
@@ -208,19 +246,28 @@ STATEMENT: dict[str, Row] = {
     "a gap of one byte": (slot(1, offset=b.align16(129) + 1), "E_LAYOUT"),
     "a gap of 16 bytes": (lambda: spread(16), "E_LAYOUT"),
     "a gap of 4096 bytes": (lambda: spread(4096), "E_LAYOUT"),
-    "16 bytes between MANIFEST and the statement": (lambda: replace(executable(), body=executable().body + bytes(16)).signed(), "E_LAYOUT"),
-    "MANIFEST one byte longer than the file has": (lambda: b.with_slot(executable(), 2, size=len(executable().body) - 240 + 1).signed(), "E_LAYOUT"),
+    "16 bytes between MANIFEST and the statement": (
+        lambda: replace(executable(), body=executable().body + bytes(16)).signed(),
+        "E_LAYOUT",
+    ),
+    "MANIFEST one byte longer than the file has": (
+        lambda: b.with_slot(executable(), 2, size=len(executable().body) - 240 + 1).signed(),
+        "E_LAYOUT",
+    ),
     "a section one byte longer": (slot(0, size=130), "E_DIGEST"),
     "a section one byte shorter": (slot(0, size=128), "E_LAYOUT"),
     **{f"size 0 in slot {i}": (slot(i, size=0), "E_SECTION_SIZE") for i in range(3)},
     **{f"size over the limit in slot {i}": (slot(i, size=LIMITS[i + 1] + 1), "E_SECTION_SIZE") for i in range(3)},
     **{f"size at the limit in slot {i}": (slot(i, size=LIMITS[i + 1]), "E_LAYOUT") for i in range(3)},
-    "AOT over the limit": (lambda: b.with_slot(executable(aot=bytes(16)), 3, size=LIMITS[AOT] + 1).signed(), "E_SECTION_SIZE"),
+    "AOT over the limit": (
+        lambda: b.with_slot(executable(aot=bytes(16)), 3, size=LIMITS[AOT] + 1).signed(),
+        "E_SECTION_SIZE",
+    ),
     "AOT at the limit": (lambda: b.with_slot(executable(aot=bytes(16)), 3, size=LIMITS[AOT]).signed(), "E_LAYOUT"),
     "kind 2 with an offset": (lambda: b.with_slot(b.detached()[0], 1, offset=16).signed(), "E_LAYOUT"),
     "kind 2 with a STUB": (lambda: b.with_slot(b.detached()[0], 0, type=STUB).signed(), "E_SECTION_TYPE"),
     "kind 2 without a WASM": (lambda: b.with_slot(b.detached()[0], 0, type=MANIFEST).signed(), "E_SECTION_TYPE"),
-}  # fmt: skip
+}
 
 
 def spread(gap: int) -> bytes:
@@ -367,7 +414,7 @@ MEANING: dict[str, Row] = {
     "no memory": (exports(("_start", 0, 1)), "E_WASM_EXPORT"),
     "_start is a memory": (exports(("_start", 2, 0), ("memory", 2, 0)), "E_WASM_EXPORT"),
     "memory is a function": (exports(("_start", 0, 1), ("memory", 0, 1)), "E_WASM_EXPORT"),
-}  # fmt: skip
+}
 
 
 @refused(MEANING)

@@ -1,4 +1,4 @@
-"""In: files and key stores that are wrong as files: no regular ones, swapped, changing, sparse. Out: a code, without a wait.
+"""In: files and key stores wrong as files: no regular ones, swapped, changing, sparse. Out: a code, without a wait.
 
 C and Python read each through a descriptor; a path is opened once, and nothing but that descriptor is looked at.
 """
@@ -12,18 +12,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recompiler import files, native, verify
-from recompiler.errors import Error
-from recompiler.keystore import KeyStore
-
 from format import builder as b
 from format.builder import MANIFEST, NOW, WASM, detached, executable, small, small_store, store
 from format.verdicts import OK, agreed, outcome
+from recompiler import files, native, verify
+from recompiler.errors import Error
+from recompiler.keystore import KeyStore
 
 
 @pytest.fixture(autouse=True)
@@ -160,10 +160,10 @@ def test_a_file_that_is_written_to_while_it_is_hashed_is_never_accepted(folder: 
             with open(path, "rb") as opened:
                 if reader == "python":
                     keys = KeyStore.parse(small_store())
-                    code = outcome(lambda f=opened, k=keys: verify.verify_fd(f.fileno(), k, now=NOW))
+                    code = outcome(partial(verify.verify_fd, opened.fileno(), keys, now=NOW))
                 else:
                     native_keys = native.KeyStore.parse(small_store())
-                    code = outcome(lambda f=opened, k=native_keys: native.verify_fd(f.fileno(), k, now=NOW))
+                    code = outcome(partial(native.verify_fd, opened.fileno(), native_keys, now=NOW))
             assert code in ("E_CHANGED", "E_DIGEST"), reader
     finally:
         stop.set()
@@ -282,7 +282,7 @@ STORES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "group-writable": (with_mode(0o620), "E_KEYS_UNSAFE"),
     "world-writable": (with_mode(0o602), "E_KEYS_UNSAFE"),
     "over 64 KiB": (lambda path: write(path, store() + b" " * 65536), "E_KEYS_TOO_LARGE"),
-    "over 64 KiB and writable by all": (lambda path: (write(path, bytes(70000)), path.chmod(0o666)), "E_KEYS_UNSAFE"),
+    "over 64 KiB and writable by all": (lambda path: os.chmod(write(path, bytes(70000)), 0o666), "E_KEYS_UNSAFE"),
     "sparse, 1 GiB": (lambda path: os.truncate(write(path, store()), 1 << 30), "E_KEYS_TOO_LARGE"),
     "empty": (lambda path: write(path, b""), "E_KEYS_SYNTAX"),
 }
@@ -340,7 +340,7 @@ def test_a_key_store_that_is_rewritten_all_the_time_is_never_misread(folder: Pat
     writer = threading.Thread(target=rewrite)
     writer.start()
     try:
-        codes = {outcome(lambda: reader.open(path)) for reader in (KeyStore, native.KeyStore) * 50}
+        codes = {outcome(partial(reader.open, path)) for reader in (KeyStore, native.KeyStore) * 50}
     finally:
         stop.set()
         writer.join()
@@ -380,7 +380,7 @@ def test_a_full_disk_is_a_refusal_that_leaves_the_old_file_and_nothing_else(
 def test_a_refusal_leaves_no_descriptor_open() -> None:
     before = len(os.listdir("/proc/self/fd"))
     for path in ("/dev/null", "/dev", "/none", __file__):
-        outcome(lambda p=path: KeyStore.open(p))
-        outcome(lambda p=path: native.KeyStore.open(p))
-        outcome(lambda p=path: verify.verify_path(p, None))
+        outcome(partial(KeyStore.open, path))
+        outcome(partial(native.KeyStore.open, path))
+        outcome(partial(verify.verify_path, path, None))
     assert len(os.listdir("/proc/self/fd")) == before

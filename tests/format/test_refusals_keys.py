@@ -86,7 +86,10 @@ TEXT: dict[str, tuple[bytes, str]] = {
     "a minimum without its version": (store(minimum=[{"subject": "a"}]), "E_KEYS_SCHEMA"),
     "an unknown field": (store(comment="x"), "E_KEYS_SCHEMA"),
     "an unknown field of a key": (row(comment="x"), "E_KEYS_SCHEMA"),
-    "an unknown field of a minimum": (store(minimum=[{"subject": "a", "security_version": 1, "x": 1}]), "E_KEYS_SCHEMA"),
+    "an unknown field of a minimum": (
+        store(minimum=[{"subject": "a", "security_version": 1, "x": 1}]),
+        "E_KEYS_SCHEMA",
+    ),
     "a field in capitals": (swapped(b'"threshold"', b'"Threshold"'), "E_KEYS_SCHEMA"),
     "another schema": (store(schema="recompiler/pubkeys/v2"), "E_KEYS_SCHEMA"),
     "the manifest's schema": (store(schema="recompiler/manifest/v1"), "E_KEYS_SCHEMA"),
@@ -98,9 +101,9 @@ TEXT: dict[str, tuple[bytes, str]] = {
     "an unknown role": (store(roles=["root"]), "E_KEYS_SCHEMA"),
     "a role twice": (store(roles=["release", "release"]), "E_KEYS_SCHEMA"),
     "roles that are a string": (store(roles="release"), "E_KEYS_SCHEMA"),
-    "keys that are an object": (store_document() | {"keys": {}}, "E_KEYS_SCHEMA"),
+    "keys that are an object": (json.dumps(store_document() | {"keys": {}}).encode(), "E_KEYS_SCHEMA"),
     "65 keys": (store([key_row(key(0), n) for n in range(65)]), "E_KEYS_SCHEMA"),
-    "a key that is a string": (store_document() | {"keys": ["x"]}, "E_KEYS_SCHEMA"),
+    "a key that is a string": (json.dumps(store_document() | {"keys": ["x"]}).encode(), "E_KEYS_SCHEMA"),
     "another algorithm": (row(alg="Ed25519"), "E_KEYS_SCHEMA"),
     "an id in capitals": (row(id=key(0).id.hex().upper()), "E_KEYS_SCHEMA"),
     "an id of 63 digits": (row(id=key(0).id.hex()[:-1]), "E_KEYS_SCHEMA"),
@@ -119,38 +122,63 @@ TEXT: dict[str, tuple[bytes, str]] = {
     "17 subjects": (row(subjects=["*"] * 17), "E_KEYS_SCHEMA"),
     **{
         f"the pattern {pattern!r}": (row(subjects=[pattern]), "E_KEYS_SCHEMA")
-        for pattern in ("", "/*", "**", "*/*", "demo*", "demo/**", "de*mo/x", "a//b/*", "../*", "Demo/*", "demo/*/x", "a" * 64)
+        for pattern in (
+            "",
+            "/*",
+            "**",
+            "*/*",
+            "demo*",
+            "demo/**",
+            "de*mo/x",
+            "a//b/*",
+            "../*",
+            "Demo/*",
+            "demo/*/x",
+            "a" * 64,
+        )
     },
     "257 minimums": (store(minimum=[{"subject": f"s{n}", "security_version": 1} for n in range(257)]), "E_KEYS_SCHEMA"),
-    "a subject twice in minimum": (store(minimum=[{"subject": "a", "security_version": n} for n in (1, 2)]), "E_KEYS_SCHEMA"),
+    "a subject twice in minimum": (
+        store(minimum=[{"subject": "a", "security_version": n} for n in (1, 2)]),
+        "E_KEYS_SCHEMA",
+    ),
     "a pattern in minimum": (store(minimum=[{"subject": "demo/*", "security_version": 1}]), "E_KEYS_SCHEMA"),
     "a negative minimum": (store(minimum=[{"subject": "a", "security_version": -1}]), "E_KEYS_SCHEMA"),
     "no keys": (store([]), "E_KEYS_EMPTY"),
     "one revoked key": (row(status="revoked"), "E_KEYS_EMPTY"),
     "two revoked keys": (store([key_row(key(n), n, status="revoked") for n in range(2)]), "E_KEYS_EMPTY"),
     "a small-order point": (store([key_row(bytes(32))]), "E_KEYS_POINT"),
-    "a small-order point of a revoked key": (store([key_row(key(0)), key_row(bytes(32), 1, status="revoked")]), "E_KEYS_POINT"),
+    "a small-order point of a revoked key": (
+        store([key_row(key(0)), key_row(bytes(32), 1, status="revoked")]),
+        "E_KEYS_POINT",
+    ),
     "a point that is none": (store([key_row(b"\x02" + bytes(31))]), "E_KEYS_POINT"),
     "an id of another key": (row(id=key(1).id.hex()), "E_KEYS_ID"),
     "an id that is the key": (row(id=key(0).public.hex()), "E_KEYS_ID"),
-    "a wrong id of a revoked key": (store([key_row(key(0)), key_row(key(1), 1, status="revoked", id="0" * 64)]), "E_KEYS_ID"),
+    "a wrong id of a revoked key": (
+        store([key_row(key(0)), key_row(key(1), 1, status="revoked", id="0" * 64)]),
+        "E_KEYS_ID",
+    ),
     "the same key twice": (store([key_row(key(0), 0), key_row(key(0), 1)]), "E_KEYS_DUPLICATE"),
-    "the same key twice, once revoked": (store([key_row(key(0), 0), key_row(key(0), 1, status="revoked")]), "E_KEYS_DUPLICATE"),
+    "the same key twice, once revoked": (
+        store([key_row(key(0), 0), key_row(key(0), 1, status="revoked")]),
+        "E_KEYS_DUPLICATE",
+    ),
     "a wrong id before a wrong point": (store([key_row(key(0), id="0" * 64), key_row(bytes(32), 1)]), "E_KEYS_ID"),
     "a wrong point with a wrong id": (store([key_row(bytes(32), id="0" * 64)]), "E_KEYS_POINT"),
     "threshold 0": (store(threshold=0), "E_KEYS_THRESHOLD"),
     "threshold 2 of one key": (store(threshold=2), "E_KEYS_THRESHOLD"),
     "threshold 2 of two keys, one revoked": (
-        store([key_row(key(0)), key_row(key(1), 1, status="revoked")], threshold=2), "E_KEYS_THRESHOLD"
+        store([key_row(key(0)), key_row(key(1), 1, status="revoked")], threshold=2),
+        "E_KEYS_THRESHOLD",
     ),
     "threshold 2^53 - 1": (store(threshold=2**53 - 1), "E_KEYS_THRESHOLD"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "code"), TEXT.values(), ids=TEXT.keys())
-def test_store_is_refused(text: bytes | dict[str, Any], code: str) -> None:
-    data = text if isinstance(text, bytes) else json.dumps(text).encode()
-    assert verdict(small(), data) == code
+def test_store_is_refused(text: bytes, code: str) -> None:
+    assert verdict(small(), text) == code
 
 
 ACCEPTED: dict[str, Callable[[], bytes]] = {

@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from format import builder as b
 from format.builder import dump, executable, manifest_document, small_store, wasm
-from format.mutants import full_manifest
+from format.mutants_json import full_manifest
 from format.verdicts import OK, verdict
 
 MODULE = wasm()
@@ -83,7 +83,10 @@ ROWS: dict[str, tuple[bytes, str]] = {
     "a key twice in limits": (text(b'"processes"', b'"processes":9,"processes"'), SYNTAX),
     "an entry twice": (text(f'"{HASH[0]}":{{'.encode(), f'"{HASH[0]}":{{}},"{HASH[0]}":{{'.encode()), SYNTAX),
     "a key twice at depth 4": (text(b'"reason":"r"', b'"reason":"q","reason":"r"'), SYNTAX),
-    "an unknown key twice at depth 16": (text(b'"mounts":[]', b'"mounts":' + b"[" * 13 + b'{"a":1,"a":2}' + b"]" * 13), SYNTAX),
+    "an unknown key twice at depth 16": (
+        text(b'"mounts":[]', b'"mounts":' + b"[" * 13 + b'{"a":1,"a":2}' + b"]" * 13),
+        SYNTAX,
+    ),
     "NaN": (text(b'"functions":2', b'"functions":NaN'), SYNTAX),
     "Infinity": (text(b'"functions":2', b'"functions":Infinity'), SYNTAX),
     "-Infinity": (text(b'"functions":2', b'"functions":-Infinity'), SYNTAX),
@@ -110,9 +113,23 @@ ROWS: dict[str, tuple[bytes, str]] = {
     "depth 16": (deep(14), SCHEMA),
     "{}": (b"{}", SCHEMA),
     **{f"no {name}": (at(name, value=GONE), SCHEMA) for name in ("schema", "name", "megabinary", "entries", "policy")},
-    **{f"no policy.{name}": (at("policy", name, value=GONE), SCHEMA) for name in ("syscalls", "network", "mounts", "limits")},
-    **{f"an unknown field in {'.'.join(p) or 'the top'}": (at(*p, "x", value=1), SCHEMA)
-       for p in ((), ("policy",), ("policy", "syscalls"), ("policy", "network"), ("policy", "limits"), ("megabinary",), ("source",), ("coverage",))},
+    **{
+        f"no policy.{name}": (at("policy", name, value=GONE), SCHEMA)
+        for name in ("syscalls", "network", "mounts", "limits")
+    },
+    **{
+        f"an unknown field in {'.'.join(p) or 'the top'}": (at(*p, "x", value=1), SCHEMA)
+        for p in (
+            (),
+            ("policy",),
+            ("policy", "syscalls"),
+            ("policy", "network"),
+            ("policy", "limits"),
+            ("megabinary",),
+            ("source",),
+            ("coverage",),
+        )
+    },
     "an unknown field of an entry": (at(*ELF, "x", value=1), SCHEMA),
     "a field in capitals": (text(b'"mounts"', b'"Mounts"'), SCHEMA),
     "another schema": (at("schema", value="recompiler/manifest/v2"), SCHEMA),
@@ -140,14 +157,69 @@ ROWS: dict[str, tuple[bytes, str]] = {
     "a syscall in capitals": (at("policy", "syscalls", "allow", value=["READ"]), SCHEMA),
     "a syscall of 33 characters": (at("policy", "syscalls", "allow", value=["a" * 33]), SCHEMA),
     "a mount": (at("policy", "mounts", value=["/etc"]), SCHEMA),
-    **{f"{name} 0": (at("policy", "limits", name, value=0), SCHEMA) for name in ("memory_bytes", "processes", "open_files")},
-    **{f"the rule {rule!r}": (at("policy", "network", "connect", value=[rule]), SCHEMA)
-       for rule in ("", "*", "localhost:80", "1.2.3.4", "1.2.3.4:0", "1.2.3.4:65536", "1.2.3.4:080", "1.2.3:80", "1.2.3.256:80", "01.2.3.4:80",
-                    "1.2.3.4/33:80", "1.2.3.4/08:80", "1.2.3.4/:80", "::1:80", "[::1]", "[::1%lo]:80", "[1::2::3]:80", "[::1/129]:80", "*:-1", " *:80", "*:80\n")},
-    **{f"the path {path!r:.24}": (at(*ELF, "paths", value=["/ok", path]), PATH)
-       for path in ("", "bash", "./bash", "/", "//", "/usr//bin", "/usr/", "/.", "/..", "/usr/./bin", "/usr/../bin", "/usr/bin/..",
-                    "/a\0b", "/a\x01", "/a\x1f", "/a\n", "/a\x7f", "/a\x80", "/a\x9f", "/a\u061c", "/a\u200e", "/a\u200f", "/a\u202a", "/a\u202e",
-                    "/a\u2066", "/a\u2069", "/" + "a" * 4096, "/" + "\u00e9" * 2048)},
+    **{
+        f"{name} 0": (at("policy", "limits", name, value=0), SCHEMA)
+        for name in ("memory_bytes", "processes", "open_files")
+    },
+    **{
+        f"the rule {rule!r}": (at("policy", "network", "connect", value=[rule]), SCHEMA)
+        for rule in (
+            "",
+            "*",
+            "localhost:80",
+            "1.2.3.4",
+            "1.2.3.4:0",
+            "1.2.3.4:65536",
+            "1.2.3.4:080",
+            "1.2.3:80",
+            "1.2.3.256:80",
+            "01.2.3.4:80",
+            "1.2.3.4/33:80",
+            "1.2.3.4/08:80",
+            "1.2.3.4/:80",
+            "::1:80",
+            "[::1]",
+            "[::1%lo]:80",
+            "[1::2::3]:80",
+            "[::1/129]:80",
+            "*:-1",
+            " *:80",
+            "*:80\n",
+        )
+    },
+    **{
+        f"the path {path!r:.24}": (at(*ELF, "paths", value=["/ok", path]), PATH)
+        for path in (
+            "",
+            "bash",
+            "./bash",
+            "/",
+            "//",
+            "/usr//bin",
+            "/usr/",
+            "/.",
+            "/..",
+            "/usr/./bin",
+            "/usr/../bin",
+            "/usr/bin/..",
+            "/a\0b",
+            "/a\x01",
+            "/a\x1f",
+            "/a\n",
+            "/a\x7f",
+            "/a\x80",
+            "/a\x9f",
+            "/a\u061c",
+            "/a\u200e",
+            "/a\u200f",
+            "/a\u202a",
+            "/a\u202e",
+            "/a\u2066",
+            "/a\u2069",
+            "/" + "a" * 4096,
+            "/" + "\u00e9" * 2048,
+        )
+    },
     "an omitted path that climbs": (at("omitted", 0, "path", value="/usr/../node"), PATH),
     "a wrong path before a wrong name": (changed((("name",), "demo/other"), ((*ELF, "paths"), ["x"])), PATH),
     "a wrong rule after a wrong path": (changed(((*ELF, "paths"), ["x"]), (("policy", "mounts"), [1])), SCHEMA),
@@ -162,9 +234,10 @@ ROWS: dict[str, tuple[bytes, str]] = {
     "an AOT row of another digest": (at("aot", 0, "blake3", value=HASH[0]), "E_AOT_MANIFEST"),
     "an AOT row of another size": (at("aot", 0, "size", value=1), "E_AOT_MANIFEST"),
     "digest and size in two AOT rows": (
-        at("aot", value=[{**b.aot_rows(AOT)[0], "size": 1}, {**b.aot_rows(AOT)[0], "blake3": HASH[0]}]), "E_AOT_MANIFEST"
+        at("aot", value=[{**b.aot_rows(AOT)[0], "size": 1}, {**b.aot_rows(AOT)[0], "blake3": HASH[0]}]),
+        "E_AOT_MANIFEST",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("manifest", "code"), ROWS.values(), ids=ROWS.keys())
@@ -195,12 +268,19 @@ ACCEPTED: dict[str, bytes] = {
     "2^53 - 1 functions": at("coverage", "functions", value=2**53 - 1),
     "a path of 4096 bytes": at(*ELF, "paths", value=["/" + "a" * 4095]),
     "a path of dots that are none": at(*ELF, "paths", value=["/...", "/.a", "/a..", "/..a/b"]),
-    "characters beside the refused ones in a path": at(*ELF, "paths", value=["/\u00a0", "/\u061b", "/\u2010", "/\u2029", "/\u202f", "/\u2065", "/\u206a"]),
-    "rules at their limits": at("policy", "network", "bind", value=["*:*", "0.0.0.0/0:1", "255.255.255.255/32:65535", "[::/0]:*", "[::ffff:1.2.3.4/128]:80"]),
+    "characters beside the refused ones in a path": at(
+        *ELF, "paths", value=["/\u00a0", "/\u061b", "/\u2010", "/\u2029", "/\u202f", "/\u2065", "/\u206a"]
+    ),
+    "rules at their limits": at(
+        "policy",
+        "network",
+        "bind",
+        value=["*:*", "0.0.0.0/0:1", "255.255.255.255/32:65535", "[::/0]:*", "[::ffff:1.2.3.4/128]:80"],
+    ),
     "no syscalls at all": at("policy", "syscalls", "allow", value=[]),
     "no entries": at("entries", value={}),
     "two AOT rows": at("aot", value=[*b.aot_rows(b"other"), *b.aot_rows(AOT)]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("manifest", ACCEPTED.values(), ids=ACCEPTED.keys())

@@ -114,8 +114,12 @@ ROWS = [
     ("key store FIFO", FILES, "test_key_store_file", "a FIFO that nobody writes to"),
     ("key store device", FILES, "test_a_key_store_that_is_a_device_is_refused", ""),
     ("key store hard link", FILES, "test_key_store_file", "a hard link"),
-    ("key store changed while read", "recompiler/test_keystore.py",
-     "test_a_store_that_changes_while_it_is_read_is_refused", ""),
+    (
+        "key store changed while read",
+        "recompiler/test_keystore.py",
+        "test_a_store_that_changes_while_it_is_read_is_refused",
+        "",
+    ),
     ("manifest duplicate keys at any depth", M, "test_manifest_is_refused", "an unknown key twice at depth 16"),
     ("manifest NaN", M, "test_manifest_is_refused", "NaN"),
     ("manifest Infinity", M, "test_manifest_is_refused", "Infinity"),
@@ -150,18 +154,26 @@ ROWS = [
     ("oversize reply", VKERNEL, "test_a_broken_reply_ends_the_guest_as_a_lost_kernel_does", "a line over the limit"),
     ("non-JSON reply", VKERNEL, "test_refuses_a_wrong_answer_to_hello", "NULs"),
     ("deep reply", VKERNEL, "test_refuses_a_wrong_answer_to_hello", "too deep"),
-    ("wrong-id or unsolicited reply", VKERNEL, "test_a_broken_reply_ends_the_guest_as_a_lost_kernel_does",
-     "an id that was not asked"),
+    (
+        "wrong-id or unsolicited reply",
+        VKERNEL,
+        "test_a_broken_reply_ends_the_guest_as_a_lost_kernel_does",
+        "an id that was not asked",
+    ),
     ("unexpected SCM_RIGHTS fds", VKERNEL, "test_a_broken_reply_ends_the_guest_as_a_lost_kernel_does", '"an fd"'),
-]  # fmt: skip
+]
 
 # Rows without a test of their own, and why.
 UNTESTED = {
-    "EINTR and short reads of a regular file": "Linux's file systems neither interrupt nor shorten pread(2) of bytes that "
-    "are there; only a FUSE mount could, which needs privileges. Both readers loop, and stop at a read of 0 (E_CHANGED).",
-    "the C reader's key store changed while read, at a chosen moment": "nothing can stop the reader between its two fstat "
-    "calls from outside; a racing writer tries it (test_a_key_store_that_is_rewritten_all_the_time_is_never_misread), "
-    "and the Python reader's is tested by interposition.",
+    "EINTR and short reads of a regular file": (
+        "Linux's file systems neither interrupt nor shorten pread(2) of bytes that are there; only a FUSE mount could, "
+        "which needs privileges. Both readers loop, and stop at a read of 0 (E_CHANGED)."
+    ),
+    "the C reader's key store changed while read, at a chosen moment": (
+        "nothing can stop the reader between its two fstat calls from outside; a racing writer tries it "
+        "(test_a_key_store_that_is_rewritten_all_the_time_is_never_misread), and the Python reader is tested by "
+        "interposition."
+    ),
 }
 
 

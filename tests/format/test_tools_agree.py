@@ -1,4 +1,4 @@
-"""In: a signed program of the real stub. Out: what binutils, openssl, grep, b3sum and LIEF make of it, as docs/format.md says.
+"""In: a signed program of the real stub. Out: what binutils, openssl, grep, b3sum and LIEF make of it.
 
 A tool that is not on the machine is a skip that names it.
 """
@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from recompiler import native, verify
-from recompiler.keystore import KeyStore
-
 from format import builder as b
 from format.builder import MAGIC, NOW, executable, key, small_store
 from format.verdicts import OK, outcome, verdict
+from recompiler import native, verify
+from recompiler.keystore import KeyStore
 
 STUBS = Path(verify.__file__).parent / "stubs"
 ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410, section 10.1
@@ -87,7 +86,7 @@ def test_openssl_verifies_the_signature_of_the_statement(program: Path, tmp_path
     pem = base64.encodebytes(ED25519_SPKI + key(0).public).decode()
     (tmp_path / "key.pem").write_text(f"-----BEGIN PUBLIC KEY-----\n{pem}-----END PUBLIC KEY-----\n")
     (tmp_path / "signature").write_bytes(signature)
-    command = [openssl, "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", tmp_path / "key.pem"]
+    command: list[str | Path] = [openssl, "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", tmp_path / "key.pem"]
     command += ["-sigfile", tmp_path / "signature", "-in", tmp_path / "statement"]
     (tmp_path / "statement").write_bytes(statement)
     run(*command)
@@ -101,7 +100,16 @@ def test_openssl_signs_what_both_readers_accept(tmp_path: Path) -> None:
     (tmp_path / "key.der").write_bytes(private)
     file = executable()
     (tmp_path / "statement").write_bytes(file.statement.pack())
-    command = [openssl, "pkeyutl", "-sign", "-rawin", "-keyform", "DER", "-inkey", tmp_path / "key.der"]
+    command: list[str | Path] = [
+        openssl,
+        "pkeyutl",
+        "-sign",
+        "-rawin",
+        "-keyform",
+        "DER",
+        "-inkey",
+        tmp_path / "key.der",
+    ]
     run(*command, "-in", tmp_path / "statement", "-out", tmp_path / "signature")
     file.records = [b.Record(key(0).id, (tmp_path / "signature").read_bytes())]
     assert verdict(file.pack(), small_store()) == OK

@@ -1,6 +1,6 @@
 """In: public test vectors of Ed25519 and BLAKE3. Out: C and Python give one verdict on each, and the right one.
 
-The directory of vectors lies beside the checkout and is optional; the cases of RFC 8032 and BLAKE3's first ones are built in.
+The directory of vectors lies beside the checkout and is optional; cases of RFC 8032 and of BLAKE3 are built in.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import pytest
 from blake3 import blake3
 
 from format.builder import AOT, MANIFEST, STUB, WASM, dump, elf, key, lay_out, manifest_document, small_store, wasm
-from recompiler import native
-
 from format.verdicts import OK, signature_accepted, verdict
+from recompiler import native
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 

@@ -1,4 +1,4 @@
-"""In: bytes of a file, a key store, a manifest, a signature. Out: the one verdict of the C reader and the Python reader.
+"""In: bytes of a file, a key store, a signature. Out: the one verdict of the C reader and the Python reader.
 
 A difference between the two is an AssertionError that names both; `OK` stands for accepted.
 """
@@ -9,11 +9,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from format.builder import NOW
 from recompiler import ed25519, native, verify
 from recompiler.errors import Error
 from recompiler.keystore import KeyStore
-
-from format.builder import NOW
 
 OK = "OK"
 
