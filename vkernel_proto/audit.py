@@ -58,6 +58,8 @@ class Audit:
         self._lock = threading.Lock()
         self._sync_lock = threading.Lock()
         self._failed = False
+        self._seq = self._synced = self._end = 0
+        self._prev = GENESIS
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         except OSError as error:
@@ -136,7 +138,7 @@ class Audit:
         start = max(0, size - 2 * RECORD_MAX)
         tail = os.pread(self._fd, size - start, start)
         whole, _, torn = tail.rpartition(b"\n")
-        self._seq, self._prev, self._synced, self._end = 0, GENESIS, 0, size - len(torn)
+        self._end = size - len(torn)
         if whole:
             line = whole.rpartition(b"\n")[2]
             self._seq, self._prev = _record(line)[0], _digest(line)

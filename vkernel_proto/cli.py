@@ -1,4 +1,4 @@
-"""In: the command line of `vkernel`. Out: a serving vkernel, or an answer on stdout; errors on stderr with their exit code."""
+"""In: the command line of `vkernel`. Out: a serving vkernel or an answer on stdout; errors on stderr, exit codes."""
 
 from __future__ import annotations
 

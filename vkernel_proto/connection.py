@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -43,7 +44,7 @@ class Connection:
         self.aborted = False
         self._peer: Peer | None = None
         self._reason: Error | None = None
-        self._fields: dict[str, object] = {}
+        self._fields: dict[str, Any] = {}
 
     def run(self) -> None:
         """Serves the connection to its end and closes the socket."""
@@ -65,16 +66,14 @@ class Connection:
     def abort(self, reason: Error | None) -> None:
         """Ends the connection from another thread; with a reason, that is what its record says."""
         self._reason, self.aborted = reason, True
-        try:
+        with suppress(OSError):  # it may have ended by itself
             self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it has ended by itself
 
     def _serve(self, stream: Stream) -> None:
         """The handshake, then the guest.
 
         1. The peer's user may connect: decided before anything is read.
-        2. The first piece comes from the very process that connected; a guest's carries three fds, a control client's none.
+        2. The first piece comes from the process that connected; a guest's carries three fds, a control client's none.
         3. The peer's executable is verified; only that says how long the rest of hello may be.
         4. hello repeats statement and manifest of that executable.
         5. Nothing was sent after hello: not by this process before it became the verified program either.
@@ -148,12 +147,9 @@ class Connection:
         core, cid = self.core, hello["cid"]
         container, pid = core.container(cid)
         codec: BinaryCodec | JsonCodec
-        if hello["encoding"] == "binary":
-            codec = BinaryCodec(stream, STRINGS)
-        else:
-            codec = JsonCodec(stream, TABLE, cid)
+        codec = BinaryCodec(stream, STRINGS) if hello["encoding"] == "binary" else JsonCodec(stream, TABLE, cid)
         wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        guest = Guest(pid, cid, signed.statement.subject, peer.uid, peer.pidfd, wake, stream, codec)
+        guest = Guest(pid, cid, signed.statement.subject, peer.uid, peer.pid, peer.pidfd, wake, stream, codec)
         try:
             audit = partial(core.audit, cid=cid, pid=pid)
             stdio = (fds[0], fds[1], fds[2])
@@ -269,10 +265,8 @@ class Connection:
         """The exit is in the log before it is acknowledged, and the files are closed before the process ends."""
         process.close()
         self.core.audit("exit", code=code, **self._fields)
-        try:
+        with suppress(Error):  # the guest may not have waited: its exit is recorded
             codec.reply(number, 0, b"")
-        except Error:
-            pass  # the guest did not wait: its exit is recorded, there is nothing more to say
 
     def _leave(self, guest: Guest, process: Process) -> None:
         self.core.leave(guest)
@@ -287,10 +281,8 @@ class Connection:
             stream.send_now(strictjson.dumps({"status": "denied", "error": error.code, "message": error.message}))
 
     def _record(self, error: Error) -> None:
-        try:
+        with suppress(Error):  # the log may be full: the peer is dropped all the same
             self.core.audit("drop", error=error.code, message=error.message, **self._fields)
-        except Error:
-            pass  # the log is full: the peer is dropped all the same
 
 
 def check_stamped(sock: socket.socket) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from recompiler import strictjson
 from recompiler.errors import Error
 from vkernel_proto import json_codec, messages, signals
+from vkernel_proto.frames import DEPTH_MAX
 from vkernel_proto.stream import Stream
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ SIGNAL: Final = {"type": str, "pid": int, "sig": int}
 ANSWER_MAX: Final = json_codec.LINE_MAX
 
 
-def serve(core: Core, stream: Stream, cid: str, peer: dict[str, object]) -> None:
+def serve(core: Core, stream: Stream, cid: str, peer: dict[str, Any]) -> None:
     """Answers one control client of a container until it closes.
 
     Raises Error (E_RPC_FRAME, E_RPC_JSON, E_RPC_CLOSED, E_RPC_FDS, E_SOCK_PEER, E_SOCK_TIMEOUT, E_AUDIT).
@@ -55,12 +56,13 @@ def processes(core: Core, cid: str) -> list[dict[str, object]]:
     ]
 
 
-def _signal(core: Core, cid: str, message: dict[str, Any], peer: dict[str, object]) -> None:
+def _signal(core: Core, cid: str, message: dict[str, Any], peer: dict[str, Any]) -> None:
     json_codec.check_fields(message, SIGNAL)
     pid, number = message["pid"], message["sig"]
     if not 0 <= number <= signals.SIGNAL_MAX:
         raise Error("E_RPC_JSON", f"{number} is not a signal")
-    core.audit("signal", cid=cid, pid=pid, sig=number, found=core.deliver(cid, pid, number), **peer)
+    core.audit("signal", cid=cid, pid=pid, sig=number, found=core.has_guest(cid, pid), **peer)
+    core.deliver(cid, pid, number)
 
 
 class Control:
@@ -127,4 +129,4 @@ class Control:
             raise Error("E_RPC_CLOSED", f"the vkernel is gone: {error.strerror}") from error
         if not line.endswith(b"\n"):
             raise Error("E_RPC_CLOSED", "the vkernel closed the connection")
-        return strictjson.loads(line, max_depth=json_codec.DEPTH_MAX, code="E_RPC_REPLY")
+        return strictjson.loads(line, max_depth=DEPTH_MAX, code="E_RPC_REPLY")

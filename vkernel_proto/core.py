@@ -69,6 +69,7 @@ class Guest:
     cid: str
     subject: str
     uid: int
+    peer_pid: int  # on the host
     pidfd: int
     wake: int
     stream: Stream
@@ -133,10 +134,16 @@ class Core:
             guest = self.guests.get((cid, pid))
             if guest is None:
                 return False
+            if signals.ends(number):
+                guest.signal = number  # before it is sent: the guest's own thread records how it ended
             # Under the lock: the pidfd and the eventfd are closed only after `leave`.
-            if signals.deliver(guest, number):
-                guest.signal = number
+            signals.deliver(guest, number)
             return True
+
+    def has_guest(self, cid: str, pid: int) -> bool:
+        """Whether the container has a guest of this pid now."""
+        with self.lock:
+            return (cid, pid) in self.guests
 
     def enter(self, guest: Guest) -> None:
         """Makes a guest visible to control clients."""

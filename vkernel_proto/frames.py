@@ -27,8 +27,11 @@ MESSAGE: Final = 3
 FRAME: Final = Struct("<4sIHHIQQ")
 RECORD: Final = Struct("<IIqqqqqqQ")
 REPLY: Final = Struct("<qII")
-ONE_RECORD: Final = Struct(FRAME.format + RECORD.format[1:])
 ONE_REPLY: Final = Struct(FRAME.format + REPLY.format[1:])
+_SIZE: Final = Struct("<I")
+_unpack_frame = FRAME.unpack_from
+_unpack_record = RECORD.unpack_from
+_pack_one = ONE_REPLY.pack
 
 # One syscall as it came: number, arguments by place (0 where a string stands), strings, data.
 Call = tuple[int, Sequence[int], Sequence[bytes], bytes]
@@ -37,7 +40,7 @@ Request = tuple[int, list[Call]] | dict[str, Any]
 
 
 class BinaryCodec:
-    """Requests from and replies to one stream. `strings`: number of syscall -> how many strings its payload begins with."""
+    """Requests from and replies to one stream. `strings`: number of a syscall -> how many its payload begins with."""
 
     def __init__(self, stream: Stream, strings: Mapping[int, int]) -> None:
         self._stream = stream
@@ -50,9 +53,9 @@ class BinaryCodec:
         Raises Error (E_RPC_FRAME, E_RPC_JSON, E_RPC_CLOSED, E_RPC_FDS, E_SOCK_PEER).
         """
         stream = self._stream
-        if not stream.need(32):
+        if stream.end - stream.start < 32 and not stream.need(32):
             return None
-        magic, length, kind, flags, count, first, reserved = FRAME.unpack_from(stream.view, stream.start)
+        magic, length, kind, flags, count, first, reserved = _unpack_frame(stream.view, stream.start)
         if magic != MAGIC or length > LENGTH_MAX or flags or reserved:
             raise _refused(f"a frame header of magic {magic!r}, length {length}, flags {flags}, reserved {reserved}")
         if kind == SYSCALLS:
@@ -63,38 +66,48 @@ class BinaryCodec:
             self._last = first + count - 1
         elif kind != MESSAGE or count or first:
             raise _refused(f"a frame of type {kind}, {count} records, id {first}")
-        stream.need(32 + length)
+        if stream.end - stream.start < 32 + length:
+            stream.need(32 + length)
         start = stream.start + 32
-        stream.start = start + length
+        end = stream.start = start + length
         if kind == MESSAGE:
-            text = bytes(stream.view[start : start + length])
-            return strictjson.loads(text, max_depth=DEPTH_MAX, code="E_RPC_JSON")
-        return first, self._calls(stream.view, start, count, length)
+            return strictjson.loads(bytes(stream.view[start:end]), max_depth=DEPTH_MAX, code="E_RPC_JSON")
+        at = start + 64 * count
+        if count == 1:
+            return first, [self._call(stream.view, start, at, end - at)]
+        return first, self._calls(stream.view, start, at, end)
 
-    def _calls(self, view: memoryview, start: int, count: int, length: int) -> list[Call]:
+    def _calls(self, view: memoryview, start: int, payloads: int, end: int) -> list[Call]:
         calls: list[Call] = []
-        at, end = start + 64 * count, start + length
-        for place in range(start, at, 64):
-            nr, size, a, b, c, d, e, f, reserved = RECORD.unpack_from(view, place)
-            if reserved or size > end - at:
-                raise _refused(f"a record of {size} bytes of payload, reserved {reserved}")
-            payload = bytes(view[at : at + size])
+        at = payloads
+        for place in range(start, payloads, 64):
+            (size,) = _SIZE.unpack_from(view, place + 4)
+            if size > end - at:
+                raise _refused(f"a record of {size} bytes of payload, where {end - at} are left")
+            calls.append(self._call(view, place, at, size))
             at += size
-            strings: list[bytes] = []
-            if wanted := self._strings.get(nr, 0):
-                strings = payload.split(b"\0", wanted)
-                if len(strings) <= wanted:
-                    raise _refused(f"syscall {nr} with fewer than {wanted} strings")
-                payload = strings.pop()
-            calls.append((nr, (a, b, c, d, e, f), strings, payload))
         if at != end:
             raise _refused(f"{end - at} bytes after the last payload")
         return calls
 
+    def _call(self, view: memoryview, place: int, at: int, room: int) -> Call:
+        nr, size, a, b, c, d, e, f, reserved = _unpack_record(view, place)
+        if size != room or reserved:
+            raise _refused(f"a record of {size} bytes of payload, where {room} are left, reserved {reserved}")
+        payload = bytes(view[at : at + size])
+        wanted = self._strings.get(nr)
+        if wanted is None:
+            return nr, (a, b, c, d, e, f), (), payload
+        strings = payload.split(b"\0", wanted)
+        if len(strings) <= wanted:
+            raise _refused(f"syscall {nr} with fewer than {wanted} strings")
+        payload = strings.pop()
+        return nr, (a, b, c, d, e, f), strings, payload
+
     def reply(self, first: int, value: int, data: bytes) -> None:
         """Answers one call. Raises Error (E_SOCK_TIMEOUT, E_RPC_CLOSED)."""
         size = len(data)
-        frame = ONE_REPLY.pack(MAGIC, 16 + size, REPLIES, 0, 1, first, 0, value, size, 0)
+        frame = _pack_one(MAGIC, 16 + size, REPLIES, 0, 1, first, 0, value, size, 0)
         self._stream.send(frame + data if size else frame)
 
     def replies(self, first: int, answers: Sequence[tuple[int, bytes]]) -> None:

@@ -13,10 +13,12 @@ import socket
 import stat
 import threading
 import time
+import weakref
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from recompiler import strictjson
 from recompiler.errors import Error
@@ -39,7 +41,8 @@ def socketpair() -> tuple[socket.socket, socket.socket]:
 def serve_connection(sock: socket.socket, config: Config) -> None:
     """Serves one connection of socketpair() in the calling thread and returns after its end. The socket is closed.
 
-    Raises Error (E_OPEN, E_AUDIT, E_SOCK_ID, E_SOCK_PEER): the configuration cannot be used; never for what the peer does.
+    Raises Error (E_OPEN, E_AUDIT, E_SOCK_ID, E_SOCK_PEER) when socket or configuration cannot be used; never for what
+    the peer does.
     """
     check_stamped(sock)
     if config.cid is not None:
@@ -71,6 +74,7 @@ class VKernel:
         self._connections: dict[Connection, tuple[threading.Thread, int]] = {}
         self._lock = threading.Lock()
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        weakref.finalize(self, os.close, self._stop)  # not before: a late `stop` must not write to another's fd
 
     def listen(self, cid: str) -> Path:
         """Opens the socket of a container; returns its path.
@@ -181,16 +185,12 @@ class VKernel:
             victim = next(connection for connection, pid in waiting.items() if pid == worst)
             victim.abort(Error("E_SOCK_TIMEOUT", "dropped before its hello: others wait for its place"))
 
-    def _refuse(self, sock: socket.socket, error: Error, fields: dict[str, object]) -> None:
-        try:
+    def _refuse(self, sock: socket.socket, error: Error, fields: dict[str, Any]) -> None:
+        with suppress(Error):  # the log may be full: refused all the same
             self.core.audit("drop", error=error.code, message=error.message, **fields)
-        except Error:
-            pass  # the log is full: refused all the same
         answer = strictjson.dumps({"status": "denied", "error": error.code, "message": error.message})
-        try:
+        with suppress(OSError):  # it may not wait for an answer
             sock.send(answer, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        except OSError:
-            pass  # it does not wait for an answer
         sock.close()
 
     def _close(self) -> None:
@@ -204,7 +204,6 @@ class VKernel:
         for listener in self._listeners:
             os.close(listener.lock)
         self._listeners.clear()
-        os.close(self._stop)
 
     def _end_guests(self) -> None:
         """SIGTERM, then SIGKILL, then the connections are cut."""

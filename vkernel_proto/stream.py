@@ -20,7 +20,9 @@ START_SIZE: Final = 1 << 16
 CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 # Room for more fds than anyone may send: what does not fit the kernel closes, and says MSG_CTRUNC.
 ANCILLARY_SIZE: Final = socket.CMSG_SPACE(CREDENTIALS.size) + socket.CMSG_SPACE(8 * 4)
+SEND_FLAGS: Final = socket.MSG_NOSIGNAL
 RECEIVE_FLAGS: Final = socket.MSG_CMSG_CLOEXEC
+LATE: Final = "the peer took too long over its hello"
 Ancillary = list[tuple[int, int, bytes]]
 
 
@@ -29,6 +31,8 @@ class Stream:
 
     def __init__(self, sock: socket.socket, send_timeout: float) -> None:
         self.sock = sock
+        self._recvmsg_into = sock.recvmsg_into
+        self._sendall = sock.sendall
         self.start = self.end = 0
         self._send_lock = threading.Lock()
         self._expected: Ancillary | None = None
@@ -59,9 +63,15 @@ class Stream:
             self.start = self.end = 0
         if self.start + count > len(self.view):
             self._make_room(count)
-        into = [self.view[self.end :]] if self.end else self._whole
-        received, ancillary = self._recvmsg(into)
-        if received and ancillary != self._expected:
+        if self._deadline is not None:
+            self._arm(self._deadline)
+        try:
+            received, ancillary, _, _ = self._recvmsg_into(
+                [self.view[self.end :]] if self.end else self._whole, ANCILLARY_SIZE, RECEIVE_FLAGS
+            )
+        except OSError as error:
+            raise _broken(error) from error
+        if ancillary != self._expected and received:
             _close_fds(ancillary)
             if any(kind == socket.SCM_RIGHTS for _, kind, _ in ancillary):
                 raise Error("E_RPC_FDS", "file descriptors that were not asked for")
@@ -74,7 +84,15 @@ class Stream:
 
         Raises Error (E_SOCK_TIMEOUT, E_RPC_CLOSED, E_RPC_FDS).
         """
-        received, ancillary = self._recvmsg(self._whole)
+        if self._deadline is not None:
+            self._arm(self._deadline)
+        try:
+            received, ancillary, flags, _ = self._recvmsg_into(self._whole, ANCILLARY_SIZE, RECEIVE_FLAGS)
+        except OSError as error:
+            raise _broken(error) from error
+        if flags & socket.MSG_CTRUNC:  # more than there is room for, or this process has no fds left
+            _close_fds(ancillary)
+            raise Error("E_RPC_FDS", "more file descriptors came than could be taken")
         if not received:
             raise Error("E_RPC_CLOSED", "the peer closed the connection before hello")
         self.end = received
@@ -111,7 +129,7 @@ class Stream:
         """
         with self._send_lock:
             try:
-                self.sock.sendall(data, socket.MSG_NOSIGNAL)
+                self._sendall(data, SEND_FLAGS)
             except BlockingIOError as error:
                 raise Error("E_SOCK_TIMEOUT", "the peer does not read its replies") from error
             except OSError as error:
@@ -129,24 +147,11 @@ class Stream:
         finally:
             self._send_lock.release()
 
-    def _recvmsg(self, into: list[memoryview]) -> tuple[int, Ancillary]:
-        if self._deadline is not None:
-            left = self._deadline - time.monotonic()
-            if left < 0.000001:  # a zero timeval would mean: wait for ever
-                raise Error("E_SOCK_TIMEOUT", "the peer took too long over its hello")
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(left))
-        try:
-            received, ancillary, flags, _ = self.sock.recvmsg_into(into, ANCILLARY_SIZE, RECEIVE_FLAGS)
-        except BlockingIOError as error:
-            raise Error("E_SOCK_TIMEOUT", "the peer took too long over its hello") from error
-        except ConnectionResetError:
-            return 0, []
-        except OSError as error:
-            raise Error("E_RPC_CLOSED", f"the connection broke: {error.strerror}") from error
-        if flags & socket.MSG_CTRUNC:
-            _close_fds(ancillary)
-            raise Error("E_RPC_FDS", "more file descriptors than any message may carry")
-        return received, ancillary
+    def _arm(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left < 0.000001:  # a zero timeval would mean: wait for ever
+            raise Error("E_SOCK_TIMEOUT", LATE)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(left))
 
     def _make_room(self, count: int) -> None:
         unread = bytes(self.view[self.start : self.end])
@@ -158,6 +163,12 @@ class Stream:
     def _allocate(self, size: int) -> None:
         self.view: memoryview[int] = memoryview(bytearray(size))
         self._whole = [self.view]
+
+
+def _broken(error: OSError) -> Error:
+    if isinstance(error, BlockingIOError):
+        return Error("E_SOCK_TIMEOUT", LATE)
+    return Error("E_RPC_CLOSED", f"the connection broke: {error.strerror}")
 
 
 def _close_fds(ancillary: Ancillary) -> None:
