@@ -65,7 +65,7 @@ static void hide_names(uint8_t *wasm, size_t len) {
                 break;
             }
         }
-        if (id == 0) {
+        if (id == 0 && size > 0) {
             *at = 0;
         }
         at += size;
