@@ -160,7 +160,7 @@ static int64_t spawn(const struct container *c, struct rc_error *err) {
         rc_fail(err, RC_E_USAGE, 0, "SPAWN needs fds 0, 1, 2 and argc + envc + 1 strings");
         return -EINVAL;
     }
-    if (!entry_exists(c->engine, message.record.value[0])) {
+    if (message.record.value[0] < 0 || message.record.value[0] >= c->engine->programs) {
         rc_fail(err, RC_E_USAGE, 0, "the module has no entry %lld", (long long)message.record.value[0]);
         return -ENOENT;
     }

@@ -15,6 +15,8 @@ struct engine {
     wasm_engine_t *wasm;
     wasmtime_module_t *module;
     wasmtime_instance_pre_t *prepared; /* its imports bound, nothing instantiated */
+    int merged;                        /* it has `_dispatch`: entry.c */
+    int64_t programs;                  /* entry ids are less than this */
 };
 /* Copies the artifact into a sealed memfd, checks size and BLAKE3 of the copy, compares the settings with this
  * engine's, and maps that copy. fd stays the caller's. E_DIGEST, E_READ, E_ENGINE_MODULE, E_ENGINE_LINK. */
@@ -87,13 +89,15 @@ struct guest { /* one per process */
     struct rc_wasi wasi;
     wasmtime_context_t *context;
     wasmtime_memory_t memory;
+    int has_memory;
 };
 extern struct guest guest;
 
-/* Whether the module has this entry: asked before a process is made for it. */
-int entry_exists(const struct engine *e, int64_t entry);
-/* Finds the entry's memory (into guest.memory) and runs it; returns the trap that ended it, or NULL. E_ENGINE_*. */
-int entry_call(const wasmtime_instance_t *instance, int64_t entry, wasm_trap_t **trap, struct rc_error *err);
+/* Learns the module's shape (merged, programs) from its exports. */
+void entry_scan(struct engine *e);
+/* Finds the entry's memory (into guest.memory) and runs it; *trap is what ended it, or NULL. E_ENGINE_*. */
+int entry_call(const struct engine *e, const wasmtime_instance_t *instance, int64_t entry, wasm_trap_t **trap,
+               struct rc_error *err);
 
 /* Ends this process as the trap would end a native one: by a signal. */
 _Noreturn void trap_end(const wasm_trap_t *trap);

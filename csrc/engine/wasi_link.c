@@ -16,8 +16,10 @@ static wasm_trap_t *call_wasi(void *env, wasmtime_caller_t *caller, wasmtime_val
     for (size_t i = 0; parameter[i] != ')' && i < count; i++) {
         arg[i] = parameter[i] == 'i' ? (uint32_t)slot[i].i32 : (uint64_t)slot[i].i64;
     }
-    guest.wasi.memory = wasmtime_memory_data(guest.context, &guest.memory);
-    guest.wasi.memory_size = wasmtime_memory_data_size(guest.context, &guest.memory);
+    if (guest.has_memory) { /* its start function may call before it is known: then no pointer is good */
+        guest.wasi.memory = wasmtime_memory_data(guest.context, &guest.memory);
+        guest.wasi.memory_size = wasmtime_memory_data_size(guest.context, &guest.memory);
+    }
     uint32_t result = f->call(&guest.wasi, arg);
     if (guest.wasi.exited) {
         _exit(guest.wasi.exit_code & 0xff); /* one guest is one process: there is nothing to unwind to */

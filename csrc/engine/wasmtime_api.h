@@ -29,6 +29,14 @@ typedef struct {
     wasm_valtype_t **data;
 } wasm_valtype_vec_t;
 enum { WASM_I32 = 0, WASM_I64 = 1 };
+enum { WASM_EXTERN_FUNC = 0 };
+
+typedef struct wasm_exporttype_t wasm_exporttype_t;
+typedef struct wasm_externtype_t wasm_externtype_t;
+typedef struct {
+    size_t size;
+    wasm_exporttype_t **data;
+} wasm_exporttype_vec_t;
 
 typedef struct {
     uint64_t store_id;
@@ -109,6 +117,11 @@ void wasmtime_error_delete(wasmtime_error_t *);
 bool wasmtime_trap_code(const wasm_trap_t *, uint8_t *code);
 
 wasmtime_error_t *wasmtime_module_deserialize_file(wasm_engine_t *, const char *path, wasmtime_module_t **ret);
+void wasmtime_module_exports(const wasmtime_module_t *, wasm_exporttype_vec_t *out);
+void wasm_exporttype_vec_delete(wasm_exporttype_vec_t *);
+const wasm_byte_vec_t *wasm_exporttype_name(const wasm_exporttype_t *);
+const wasm_externtype_t *wasm_exporttype_type(const wasm_exporttype_t *);
+uint8_t wasm_externtype_kind(const wasm_externtype_t *);
 wasmtime_store_t *wasmtime_store_new(wasm_engine_t *, void *data, void (*finalizer)(void *));
 wasmtime_context_t *wasmtime_store_context(wasmtime_store_t *);
 void wasmtime_store_limiter(wasmtime_store_t *, int64_t memory_size, int64_t table_elements, int64_t instances,

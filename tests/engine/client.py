@@ -75,7 +75,8 @@ class Control:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        sock.settimeout(TIMEOUT)
+        # Not settimeout: that makes the socket non-blocking, for a C client that inherits it too.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", TIMEOUT, 0))
         self.notices: list[Message] = []
         self._id = 0
 
@@ -179,7 +180,7 @@ class Container:
             for fd in (in_r, out_w, err_w):
                 os.close(fd)
         with open(out_r, "rb") as out, open(err_r, "rb") as err:
-            return Result(status := self.wait(pid), out.read(), err.read()) if True else Result(status, b"", b"")
+            return Result(self.wait(pid), out.read(), err.read())
 
     def signal(self, pid: int, sig: int) -> None:
         self.control.request(SIGNAL, (pid, sig))
