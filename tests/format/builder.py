@@ -153,7 +153,7 @@ WASM_SECTIONS: dict[int, bytes] = {
 
 def wasm(order: Iterable[int] | None = None, header: bytes = WASM_HEADER, **sections: bytes | None) -> bytes:
     """A module of WASM_SECTIONS; `s7=...` replaces section 7, None leaves it out."""
-    chosen: dict[int, bytes | None] = dict(WASM_SECTIONS) | {int(name[1:]): body for name, body in sections.items()}
+    chosen: dict[int, bytes | None] = {**WASM_SECTIONS, **{int(name[1:]): body for name, body in sections.items()}}
     numbers = (
         order
         if order is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from format import builder as b
 from format.mutation import KEYS, STORE, Mutant, edit, family
@@ -84,7 +85,13 @@ def module(rng: random.Random) -> Mutant:
 
 @family(2)
 def stub(rng: random.Random) -> Mutant:
-    fields = {"class_": [1, 3], "data": [2, 0], "type": [0, 1, 3, 4], "phnum": [0, 2, 65535], "shnum": [1, 65535]}
+    fields: dict[str, Any] = {
+        "class_": [1, 3],
+        "data": [2, 0],
+        "type": [0, 1, 3, 4],
+        "phnum": [0, 2, 65535],
+        "shnum": [1, 65535],
+    }
     fields |= {"phoff": [0, 63, 65, (1 << 64) - 1], "shoff": [64, 1 << 40], "filesz": [0, 1 << 40, (1 << 64) - 1]}
     name = rng.choice(list(fields))
     data = b.elf(machine=rng.choice([62, 62, 183, 3, 0]), **{name: rng.choice(fields[name])})

@@ -79,8 +79,8 @@ def bend_text(rng: random.Random, text: bytes) -> bytes:
         case 0:
             return edit(rng, text)
         case 1:  # a key a second time
-            at = [i for i in range(len(text)) if text[i : i + 1] == b"{"]
-            position = rng.choice(at) + 1
+            objects = [i for i in range(len(text)) if text[i : i + 1] == b"{"]
+            position = rng.choice(objects) + 1
             end = text.find(b":", position)
             name = text[position:end] or b'"x"'
             if rng.random() < 0.5 and len(name) > 3:  # the same key, escaped

@@ -31,6 +31,10 @@ def footer(**fields: Any) -> Callable[[], bytes]:
     return lambda: replace(executable().sign(), **fields).pack()
 
 
+def trailing(size: int) -> Callable[[], bytes]:
+    return lambda: small() + bytes(size)
+
+
 def two_programs() -> tuple[b.File, b.File]:
     """Two signed files of the same layout that differ in the stub's code."""
     return executable().sign(), executable(stub=b.elf(code=b"\xb8\x3c\0\0\0\x31\xff\x0f\x04")).sign()
@@ -52,10 +56,7 @@ FOOTER: dict[str, Row] = {
     "a plain ELF": (b.elf, "E_NO_TRAILER"),
     "32 zero bytes": (lambda: bytes(32), "E_NO_TRAILER"),
     "a stripped app of a trailer's size": (lambda: bytes(len(small())), "E_NO_TRAILER"),
-    **{
-        f"{n} trailing bytes": (lambda n=n: small() + bytes(n), "E_TRAILING_DATA")
-        for n in (1, 15, 16, 31, 32, 37, 4096, 65000, 65520)
-    },
+    **{f"{n} trailing bytes": (trailing(n), "E_TRAILING_DATA") for n in (1, 15, 16, 31, 32, 37, 4096, 65000, 65520)},
     "more trailing bytes than the window": (lambda: small() + bytes(65521), "E_NO_TRAILER"),
     "a newline at the end": (lambda: small() + b"\n", "E_TRAILING_DATA"),
     "the magic in lower case": (footer(magic=b.MAGIC.lower()), "E_NO_TRAILER"),
@@ -349,7 +350,7 @@ def test_the_last_right_value_beside_the_wrong_one_is_accepted(file: Callable[[]
 # ---- meaning: stub and module
 
 
-def module(**sections: bytes | None) -> Callable[[], bytes]:
+def module(**sections: Any) -> Callable[[], bytes]:
     return lambda: executable(module=b.wasm(**sections)).signed()
 
 
