@@ -209,7 +209,7 @@ def bench_verify(folder: Path) -> None:
         lambda: rate(opened(lambda fd: verify.verify_both(fd, folder / "pubkeys.json"))),
     )
     base = statistics.median(samples[0])
-    names = ("reading the file", "C reader", "Python reader", "both at once (recompiler verify)")
+    names = ("reading the file", "C reader", "Python reader", "both readers (recompiler verify)")
     for name, values in zip(names, samples, strict=True):
         median = statistics.median(values)
         aim = "aim >= 1.5 GB/s" if name.startswith("both") else ""
