@@ -89,7 +89,7 @@ struct rc_wasi_state {
     struct rc_wasi_fd *fd;
     uint32_t fd_count;
     uint32_t fd_lowest; /* no number below this one is free */
-    uint8_t *bounce; /* scratch between guest and backend: one syscall's data at most */
+    uint8_t *bounce;    /* scratch between guest and backend: one syscall's data at most */
     uint64_t bounce_size;
     struct rc_wasi_iov iov[RC_WASI_IOV_MAX]; /* the vector of the call that runs, without its empty items */
     uint32_t iov_count;

@@ -31,7 +31,8 @@
     X(WASI, fd_prestat_dir_name, "i(iii)", "-", "")                                                                    \
     X(WASI, fd_pwrite, "i(iiiIi)", "pwrite64", "")                                                                     \
     X(WASI, fd_read, "i(iiii)", "read fstat", "at most 1024 buffers; above 1,000,000 bytes only a file is read on")    \
-    X(WASI, fd_readdir, "i(iiiIi)", "lseek getdents64 fstat", "a cookie is Linux's d_off; `.` and `..` are listed")    \
+    X(WASI, fd_readdir, "i(iiiIi)", "lseek getdents64 fstat",                                                          \
+      "a cookie is Linux's d_off, so a directory may shrink meanwhile; wasi-libc's telldir keeps 32 bits of its 63")   \
     X(WASI, fd_renumber, "i(ii)", "close", "the target must be open, else badf")                                       \
     X(WASI, fd_seek, "i(iIii)", "lseek", "")                                                                           \
     X(WASI, fd_sync, "i(i)", "fsync", "")                                                                              \

@@ -7,8 +7,11 @@ import os
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CSRC = ROOT / "csrc"
@@ -32,7 +35,10 @@ sock_shutdown sock_accept
 """
 ERRNOS = _ERRNOS.split()  # the place is the number
 RIGHTS = _RIGHTS.split()  # the place is the bit
+# A test module's pytestmark.
+X86_64 = pytest.mark.skipif(os.uname().machine != "x86_64", reason="the backend performs x86-64 syscalls as they are")
 ALL = (1 << len(RIGHTS)) - 1
+WRITE = ALL  # rights of a file opened for reading and writing
 CREAT, DIRECTORY, EXCL, TRUNC = 1, 2, 4, 8
 UNKNOWN, BLOCK, CHARACTER, FOLDER, REGULAR, DGRAM, STREAM, SYMLINK = range(8)
 
@@ -205,3 +211,26 @@ class Guest:
             data += self.get(address, min(size, left))
             left -= min(size, left)
         return data
+
+
+NewGuest = Callable[..., Guest]
+
+
+# ---- poll_oneoff
+
+
+def clock(ns: int, absolute: int = 0, clock_id: int = 1, userdata: int = 7) -> bytes:
+    return struct.pack("<QB7xI4xQQH6x", userdata, 0, clock_id, ns, 0, absolute)
+
+
+def on_fd(fd: int, write: bool = False, userdata: int = 9) -> bytes:
+    return struct.pack("<QB7xI28x", userdata, 2 if write else 1, fd)
+
+
+def poll(guest: Guest, *subscriptions: bytes) -> list[tuple[int, str, int, int, int]]:
+    """(userdata, errno, type, nbytes, flags) of each event."""
+    guest.put(VECTOR, b"".join(subscriptions))
+    error = guest.poll_oneoff(VECTOR, BUFFER, len(subscriptions), OUT)
+    assert error == "success", error
+    rows = [guest.unpack(BUFFER + 32 * k, "<QHBxxxxxQHxxxxxx") for k in range(guest.u32())]
+    return [(row[0], ERRNOS[row[1]], *row[2:]) for row in rows]
