@@ -22,11 +22,11 @@ import wasmtime
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from merge.host import showing  # noqa: E402
+from merge.host import showing
 
-from recompiler import cc  # noqa: E402
-from recompiler.merge.merger import merge  # noqa: E402
-from recompiler.merge.slots import Layout  # noqa: E402
+from recompiler import cc
+from recompiler.merge.merger import merge
+from recompiler.merge.slots import Layout
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "merge" / "programs"
 ROUNDS, EACH, ALIVE = 30, 20, 50
@@ -134,12 +134,13 @@ def main() -> None:
                 times.setdefault((each.name, "instance"), []).append(microseconds(each.instance))
                 times.setdefault((each.name, "run"), []).append(microseconds(each.run))
         print(f"{program}, {len(every)} programs, pid {os.getpid()}")
-        print(f"{'layout':18} {'wasm':>8} {'cwasm':>8} {'instance us':>12} {'and run us':>11} {'private KiB':>12} {'mappings':>9}")
+        titles = ("wasm", "cwasm", "instance us", "and run us", "private KiB", "mappings")
+        print(f"{'layout':18}", *(f"{title:>11}" for title in titles))
         for each in cases:
             instance, run = (statistics.median(times[each.name, what]) for what in ("instance", "run"))
             kib, mappings = private(each)
-            sizes = f"{len(each.data):8} {len(each.module.serialize()):8}"
-            print(f"{each.name:18} {sizes} {instance:12.1f} {run:11.1f} {kib:12.1f} {mappings:9.1f}")
+            sizes = f"{len(each.data):11} {len(each.module.serialize()):11}"
+            print(f"{each.name:18} {sizes} {instance:11.1f} {run:11.1f} {kib:11.1f} {mappings:11.1f}")
 
 
 if __name__ == "__main__":

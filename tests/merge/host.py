@@ -30,7 +30,7 @@ class Outcome:
 
 
 def showing(data: bytes, number: int) -> bytes:
-    """The merged module with `_dispatch` and, as `memory`, the memory of program number: there wasmtime's WASI looks."""
+    """The merged module with `_dispatch`, and the memory of program number as `memory`: where wasmtime's WASI looks."""
     module = read(data)
     rows = [each for each in module.exports if each.name == EXPORT]
     memory = module.exported(b"memory.%d" % number, MEMORY)

@@ -17,6 +17,7 @@ from recompiler.errors import Error
 # name -> (module under recompiler.cli that has `command`, one line of help)
 COMMANDS = {
     "cc": ("cc", "compile C to a wasm module (clang's arguments)"),
+    "merge": ("merge", "merge wasm programs into one module with a dispatcher"),
     "keygen": ("keygen", "make an Ed25519 key pair"),
     "pubkeys": ("pubkeys", "make a key store of public keys"),
     "manifest": ("manifest", "make the manifest of a wasm module"),

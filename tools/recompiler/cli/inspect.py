@@ -14,7 +14,7 @@ from recompiler.anatomy import Anatomy
 from recompiler.cli import options, printable
 from recompiler.cli.table import columns, timestamp, two_columns
 from recompiler.source import FileSource
-from recompiler.trailer import DETACHED, Statement
+from recompiler.trailer import DETACHED, SECTION_LIMITS, WASM, Statement
 
 DEVELOPMENT = "DEVELOPMENT STUB: takes its key store from the environment, not for production"
 
@@ -24,12 +24,18 @@ DEVELOPMENT = "DEVELOPMENT STUB: takes its key store from the environment, not f
 @click.option("--explain", is_flag=True, help="every field of the trailer with its offset and meaning")
 @click.option("--platform", help="of an image with several: linux/amd64, say")
 @click.option("--tag", help="of an image archive or layout with several")
+@click.option("--wat-dispatch", is_flag=True, help="of a merged module: its dispatcher and entries as WAT")
 @click.argument("file", metavar="FILE|IMAGE", type=options.PATH)
-def command(as_json: bool, explain: bool, platform: str | None, tag: str | None, file: Path) -> int:
+def command(as_json: bool, explain: bool, platform: str | None, tag: str | None, wat_dispatch: bool, file: Path) -> int:
     """Show what is in a signed file: layout, statement, signatures; or the layers and programs of an OCI image.
 
     This proves nothing: `recompiler verify` decides.
     """
+    if wat_dispatch:
+        from recompiler.merge.wat import dispatcher
+
+        click.echo(dispatcher(files.read_file(file, SECTION_LIMITS[WASM])), nl=False)
+        return 0
     if _is_image(file):
         from recompiler.cli.image import inspect_image
 

@@ -13,6 +13,7 @@ from recompiler.merge.model import (
     FUNC,
     FUNC_REF,
     FUNCREF,
+    GLOBAL,
     HAS_MAXIMUM,
     I32,
     IS_64,
@@ -62,6 +63,7 @@ class _Merger:
         self.spaces = Spaces(layout)
         self.functions: list[tuple[int, Linked]] = []  # type and body, counted from the imported ones on
         self.imported = 0
+        self.used = 0  # the global that says whether the instance ran before
 
     def run(self) -> tuple[bytes, dict[str, int]]:
         """The module's bytes, and what is worth counting."""
@@ -93,9 +95,9 @@ class _Merger:
     def _generate(self, entity: int) -> int:
         """The entries from function entity on, and the dispatcher; returns the dispatcher's table."""
         spaces, count = self.spaces, len(self.programs)
-        used = spaces.globals.add((GlobalType(I32, True), zero(I32)))
+        self.used = spaces.globals.add((GlobalType(I32, True), zero(I32)))
         entry_type = spaces.type(dispatch.ENTRY_TYPE)
-        self.functions += [(entry_type, self._entry(each, used)) for each in self.programs]
+        self.functions += [(entry_type, self._entry(each)) for each in self.programs]
         table = spaces.tables.add((TableType(FUNCREF, Limits(HAS_MAXIMUM, count, count)), None))
         spaces.elements.add(routes_segment(table, list(range(entity, entity + count))))
         values = {each.maps[FUNC][old] for each in self.programs for old in each.named_in_code(FUNC_REF)}
@@ -106,9 +108,9 @@ class _Merger:
         )
         return table
 
-    def _entry(self, each: Program, used: int) -> Linked:
+    def _entry(self, each: Program) -> Linked:
         """What instantiation would have done, in its order (core specification, 4.5.4), then the program itself."""
-        module, entry = each.module, dispatch.begin(used)
+        module, entry = each.module, dispatch.begin(self.used)
         for number, limits in enumerate(module.memories, module.imported(MEMORY)):
             memory = each.maps[MEMORY][number]
             missing = limits.minimum - self.spaces.memories.rows[memory - self.spaces.imported[MEMORY]].minimum
@@ -134,7 +136,7 @@ class _Merger:
         return dispatch.end(entry, [each.maps[FUNC][index] for index in calls])
 
     def _write(self, index: list[int], entity: int, table: int) -> bytes:
-        spaces, count = self.spaces, len(self.programs)
+        spaces = self.spaces
         kept: dict[int, tuple[int, Linked]] = {}
         for new, function in zip(index[self.imported :], self.functions, strict=True):
             kept.setdefault(new, function)
@@ -175,6 +177,7 @@ class _Merger:
         names = Names()
         names.put(FUNC, index[entity + len(self.programs)], dispatch.EXPORT)
         names.put(TABLE, table, b"entries")
+        names.put(GLOBAL, self.used, b"used")
         owners: dict[int, set[int]] = {}
         for number, each in enumerate(self.programs):
             names.put(FUNC, index[entity + number], each.name.encode())

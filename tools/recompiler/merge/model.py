@@ -19,7 +19,13 @@ TYPE_S33: Final = 8
 MEMARG: Final = 9
 TABLE_BOUNDS: Final = 10  # a table, named by an instruction that can tell its size
 FUNC_REF: Final = 11  # a function, named as a value
-SPACE_OF: Final = {TYPE_S33: TYPE, MEMARG: MEMORY, TABLE_BOUNDS: TABLE, FUNC_REF: FUNC, **{space: space for space in range(8)}}
+SPACE_OF: Final = {
+    TYPE_S33: TYPE,
+    MEMARG: MEMORY,
+    TABLE_BOUNDS: TABLE,
+    FUNC_REF: FUNC,
+    **{space: space for space in range(8)},
+}
 
 KINDS: Final = (FUNC, TABLE, MEMORY, GLOBAL, TAG)
 # An index that code names: where it stands (start, end), its space, its value.

@@ -136,6 +136,7 @@ class Opcode:
 
 def _rows(text: str, prefix: bytes) -> dict[int, Opcode]:
     found: dict[int, Opcode] = {}
+    type_ = ""
     for line in text.split("\n"):
         words = line.split()
         for number, word in enumerate(words[1:], int(words[0], 16) if words else 0):

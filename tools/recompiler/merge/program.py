@@ -62,7 +62,12 @@ def check_name(name: str) -> None:
     """Refuses what cannot name a program. Raises Error E_USAGE."""
     if name in RESERVED or name.startswith("memory."):
         raise Error("E_USAGE", f"a program cannot be called {name}: the merged module exports something else so")
-    if not name.isprintable() or "/" in name or not 0 < len(name.encode(errors="replace")) < 256 or "\ud800" <= max(name) <= "\udfff":
+    if (
+        not name.isprintable()
+        or "/" in name
+        or not 0 < len(name.encode(errors="replace")) < 256
+        or "\ud800" <= max(name) <= "\udfff"
+    ):
         raise Error("E_USAGE", f"{ascii(name)[:80]} is no name for a program: 1 to 255 bytes, printable, without /")
 
 

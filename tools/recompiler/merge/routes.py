@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from recompiler.errors import Error
-from recompiler.merge import dispatch, leb, reader, slots, writer
+from recompiler.merge import dispatch, slots, writer
 from recompiler.merge.leb import Cursor
 from recompiler.merge.model import FUNC, SPACE_OF, TABLE, Element, Module
 
@@ -37,21 +37,29 @@ def section(rows: list[tuple[bytes, bytes]]) -> bytes:
 def read(module: Module) -> list[Route]:
     """The routes of a merged module, in the order of their ids. Raises Error E_WASM_INVALID."""
     rows = _rows(module)
-    index = module.exported(dispatch.EXPORT, FUNC)
-    imported = module.imported(FUNC)
-    if index is None or index < imported:
-        raise Error("E_WASM_INVALID", "no `_dispatch`: not a merged module")
-    body = module.bodies[index - imported]
-    tables = [number for _, _, space, number in body.sites if SPACE_OF[space] == TABLE]
-    if len(tables) != 1 or not _is_dispatcher(module, index - imported, tables[0], len(rows)):
-        raise Error("E_WASM_INVALID", "`_dispatch` is not what the merger generates", body.start)
-    functions = _filling(module, tables[0]).functions
+    table, function = table_of(module), module.exported(dispatch.EXPORT, FUNC)
+    assert function is not None  # table_of has found it
+    if not _is_dispatcher(module, function - module.imported(FUNC), table, len(rows)):
+        raise Error("E_WASM_INVALID", "`_dispatch` is not what the merger generates")
+    functions = _filling(module, table).functions
     if len(functions) != len(rows):
         raise Error("E_WASM_INVALID", f"{len(functions)} entries, {len(rows)} programs")
     for number, ((_, name), function) in enumerate(zip(rows, functions, strict=True)):
         if module.exported(name, FUNC) != function:
-            raise Error("E_WASM_INVALID", f"entry {number} is not the program that is exported as {ascii(name)}")
+            raise Error("E_WASM_INVALID", f"entry {number} is not the program that is exported as {name!a}")
     return [Route(number, *row, functions[number]) for number, row in enumerate((d, n.decode()) for d, n in rows)]
+
+
+def table_of(module: Module) -> int:
+    """The table that `_dispatch` calls through. Raises Error E_WASM_INVALID."""
+    index, imported = module.exported(dispatch.EXPORT, FUNC), module.imported(FUNC)
+    if index is None or index < imported:
+        raise Error("E_WASM_INVALID", "no `_dispatch`: not a merged module")
+    body = module.bodies[index - imported]
+    tables = [number for _, _, space, number in body.sites if SPACE_OF[space] == TABLE]
+    if len(tables) != 1:
+        raise Error("E_WASM_INVALID", "`_dispatch` is not what the merger generates", body.start)
+    return tables[0]
 
 
 def _rows(module: Module) -> list[tuple[bytes, bytes]]:
@@ -82,7 +90,9 @@ def _is_dispatcher(module: Module, number: int, table: int, programs: int) -> bo
 def _filling(module: Module, table: int) -> Element:
     """The one segment that fills the dispatcher's table, which nothing but `_dispatch` names."""
     filling = [each for each in module.elements if each.offset is not None and each.table == table]
-    users = [1 for body in module.bodies for *_, space, index in body.sites if (SPACE_OF[space], index) == (TABLE, table)]
+    users = [
+        1 for body in module.bodies for *_, space, index in body.sites if (SPACE_OF[space], index) == (TABLE, table)
+    ]
     exported = [1 for each in module.exports if (each.kind, each.index) == (TABLE, table)]
     if len(filling) != 1 or len(users) != 1 or exported or table < module.imported(TABLE):
         raise Error("E_WASM_INVALID", "the table of entries has other users than `_dispatch`")
@@ -96,7 +106,15 @@ def validate(data: bytes, what: str) -> None:
     import wasmtime  # 40 ms: only what makes files pays for it
 
     config = wasmtime.Config()
-    for feature in ("threads", "wide_arithmetic", "multi_memory", "memory64", "tail_call", "exceptions", "relaxed_simd"):
+    for feature in (
+        "threads",
+        "wide_arithmetic",
+        "multi_memory",
+        "memory64",
+        "tail_call",
+        "exceptions",
+        "relaxed_simd",
+    ):
         setattr(config, f"wasm_{feature}", True)
     try:
         wasmtime.Module.validate(wasmtime.Engine(config), data)

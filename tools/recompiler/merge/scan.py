@@ -38,10 +38,11 @@ from recompiler.merge.opcodes import Opcode
 MEMARG_HAS_MEMORY: Final = 0x40  # bit 6 of the alignment (multi-memory)
 _EMPTY_BLOCK: Final = 0x40
 # Instructions of a constant expression, extended ones included.
-_CONSTANT: Final = frozenset(
-    "i32.const i64.const f32.const f64.const v128.const global.get ref.null ref.func "
-    "i32.add i32.sub i32.mul i64.add i64.sub i64.mul".split()
-)
+_CONSTANT_NAMES: Final = """
+i32.const i64.const f32.const f64.const v128.const global.get ref.null ref.func
+i32.add i32.sub i32.mul i64.add i64.sub i64.mul
+"""
+_CONSTANT: Final = frozenset(_CONSTANT_NAMES.split())
 
 
 def value_type(cursor: Cursor, sites: list[Site]) -> ValueType:
@@ -165,13 +166,16 @@ _PLAIN: Final = {
 def _run(without: str) -> re.Pattern[bytes]:
     """Matches a run of instructions whose immediates name nothing; those with a letter of without end it."""
     rows: dict[tuple[bytes, str], bytes] = {}
-    for opcode in opcodes.EVERY:
-        if all(letter in _PLAIN and letter not in without for letter in opcode.immediates):
-            key = opcode.code[:-1], opcode.immediates
-            rows[key] = rows.get(key, b"") + opcode.code[-1:]
+    for each in opcodes.EVERY:
+        if all(letter in _PLAIN and letter not in without for letter in each.immediates):
+            key = each.code[:-1], each.immediates
+            rows[key] = rows.get(key, b"") + each.code[-1:]
     # A prefixed opcode of two LEB128 bytes differs in its first as well: all of them are alternatives.
     alternatives = [
-        re.escape(head) + b"[" + b"".join(b"\\x%02x" % last for last in sorted(lasts)) + b"]"
+        re.escape(head)
+        + b"["
+        + b"".join(b"\\x%02x" % last for last in sorted(lasts))
+        + b"]"
         + b"".join(_PLAIN[letter] for letter in immediates)
         for (head, immediates), lasts in sorted(rows.items(), key=lambda row: (len(row[0][0]), row[0]))
     ]
@@ -181,7 +185,8 @@ def _run(without: str) -> re.Pattern[bytes]:
 _RUN: Final = {False: _run(""), True: _run("m")}
 
 
-def _opcode(cursor: Cursor) -> Opcode:
+def opcode(cursor: Cursor) -> Opcode:
+    """Reads an opcode, without its immediates. Raises Error E_WASM_INVALID."""
     start = cursor.at
     byte = cursor.byte()
     if byte in opcodes.PREFIXED:
@@ -198,10 +203,10 @@ def _opcode(cursor: Cursor) -> Opcode:
 
 def instruction(cursor: Cursor, sites: list[Site]) -> Opcode:
     """Reads one instruction. Raises Error E_WASM_INVALID."""
-    opcode = _opcode(cursor)
-    for letter in opcode.immediates:
+    found = opcode(cursor)
+    for letter in found.immediates:
         _READ[letter](cursor, sites)
-    return opcode
+    return found
 
 
 def body(cursor: Cursor, *, memargs: bool = False) -> Code:
@@ -232,8 +237,8 @@ def expression(cursor: Cursor) -> Code:
     sites: list[Site] = []
     while True:
         at = cursor.at
-        opcode = instruction(cursor, sites)
-        if opcode.code[0] == opcodes.END:
+        found = instruction(cursor, sites)
+        if found.code[0] == opcodes.END:
             return Code(start, cursor.at, tuple(sites))
-        if opcode.name not in _CONSTANT:
-            raise cursor.fail(f"{opcode.name} in a constant expression", at)
+        if found.name not in _CONSTANT:
+            raise cursor.fail(f"{found.name} in a constant expression", at)

@@ -7,8 +7,23 @@ from typing import Final
 
 from recompiler.errors import Error
 from recompiler.merge import leb, model, slots, writer
-from recompiler.merge.model import DATA, ELEMENT, FUNC, GLOBAL, KINDS, MEMORY, TABLE, TAG, TYPE
-from recompiler.merge.model import Element, FuncType, GlobalType, Limits, TableType, ValueType
+from recompiler.merge.model import (
+    DATA,
+    ELEMENT,
+    FUNC,
+    GLOBAL,
+    KINDS,
+    MEMORY,
+    TABLE,
+    TAG,
+    TYPE,
+    Element,
+    FuncType,
+    GlobalType,
+    Limits,
+    TableType,
+    ValueType,
+)
 from recompiler.merge.opcodes import BY_NAME, END
 from recompiler.merge.program import Program
 from recompiler.merge.rewriter import Linked
@@ -182,7 +197,7 @@ class Spaces:
 
 def join(head: bytes, codes: list[Linked]) -> Linked:
     """Code after code."""
-    parts, functions = [head], []
+    parts, functions = [head], list[int]()
     for code in codes:
         parts[-1] += code.parts[0]
         parts += code.parts[1:]
