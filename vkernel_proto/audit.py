@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from blake3 import blake3
 
@@ -35,11 +35,15 @@ def _digest(line: bytes) -> str:
 
 
 def _clip(value: object) -> object:
+    if value is None or isinstance(value, int):
+        return value
     if isinstance(value, bytes):
-        value = value[: TEXT_MAX + 1].decode("utf-8", "backslashreplace")
-    if isinstance(value, str) and len(value) > TEXT_MAX:
-        return value[:TEXT_MAX] + "..."
-    return value
+        text = value[: TEXT_MAX + 1].decode("utf-8", "backslashreplace")
+    else:
+        text = value if isinstance(value, str) else repr(value)
+    # An unpaired surrogate (a file name that is not UTF-8) would make a line that is not strict JSON.
+    text = text[: TEXT_MAX + 1].encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "..."
 
 
 def _now() -> str:
@@ -95,7 +99,7 @@ class Audit:
     def _line(self, event: str, fields: dict[str, object]) -> bytes:
         head = {"seq": self._seq + 1, "time": _now(), "prev": self._prev, "event": event}
         record = head | {name: _clip(value) for name, value in fields.items()}
-        line = json.dumps(record, separators=(",", ":"), default=repr).encode("ascii")
+        line = json.dumps(record, separators=(",", ":")).encode("ascii")
         if len(line) >= RECORD_MAX:
             line = json.dumps(head | {"cut": len(line)}, separators=(",", ":")).encode("ascii")
         return line
@@ -137,12 +141,12 @@ class Audit:
         size = os.fstat(self._fd).st_size
         start = max(0, size - 2 * RECORD_MAX)
         tail = os.pread(self._fd, size - start, start)
-        whole, _, torn = tail.rpartition(b"\n")
+        whole, found, torn = tail.rpartition(b"\n")
         self._end = size - len(torn)
-        if whole:
+        if found:
             line = whole.rpartition(b"\n")[2]
             self._seq, self._prev = _record(line)[0], _digest(line)
-        elif len(torn) > RECORD_MAX:
+        if len(torn) >= RECORD_MAX:
             raise Error("E_AUDIT", f"audit log {self.path}: its last {len(torn)} bytes are no record")
         if torn:
             self.append("torn", bytes=len(torn), blake3=_digest(torn), text=torn)
@@ -192,10 +196,10 @@ def _lines(path: Path) -> Iterator[bytes]:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise Error("E_OPEN", f"{path}: {error.strerror}") from error
-    file: BinaryIO
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Error("E_OPEN", f"{path} is not a regular file")
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise Error("E_OPEN", f"{path} is not a regular file")
+    with open(fd, "rb") as file:
         while True:
             try:
                 line = file.readline(RECORD_MAX)

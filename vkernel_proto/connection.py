@@ -172,6 +172,7 @@ class Connection:
             self.settled = True
         except BaseException:
             self._leave(guest, process)
+            os.close(wake)
             raise
         return guest, process, codec
 
@@ -197,10 +198,12 @@ class Connection:
                     raise
             if self._reason is not None:
                 raise self._reason
+            self._leave(guest, process)
             how = {"signal": guest.signal} if guest.signal is not None else {"closed": True}
             self.core.audit("exit", **how, **self._fields)
         finally:
             self._leave(guest, process)
+            os.close(guest.wake)
 
     def _requests(self, guest: Guest, process: Process, codec: BinaryCodec | JsonCodec) -> bool:
         """Answers request after request; True when the guest has exited, False when it closed the connection."""
@@ -210,18 +213,20 @@ class Connection:
                 continue
             first, calls = request
             if len(calls) > 1:
-                if self._batch(process, codec, first, calls):
+                if self._batch(guest, process, codec, first, calls):
                     return True
                 continue
             try:
                 value, data = process.call(*calls[0])
             except Exited as end:
-                self._exit(process, codec, first, end.code)
+                self._exit(guest, process, codec, first, end.code)
                 return True
             codec.reply(first, value, data)
         return False
 
-    def _batch(self, process: Process, codec: BinaryCodec | JsonCodec, first: int, calls: list[Call]) -> bool:
+    def _batch(
+        self, guest: Guest, process: Process, codec: BinaryCodec | JsonCodec, first: int, calls: list[Call]
+    ) -> bool:
         """Runs the calls in order, answering as many as fit at a time; True when one of them ended the process."""
         answers: list[tuple[int, bytes]] = []
         size = 0
@@ -231,7 +236,7 @@ class Connection:
             except Exited as end:
                 if answers:
                     codec.replies(number - len(answers), answers)
-                self._exit(process, codec, number, end.code)
+                self._exit(guest, process, codec, number, end.code)
                 return True
             if size + REPLY.size + len(data) > LENGTH_MAX:
                 codec.replies(number - len(answers), answers)
@@ -261,18 +266,18 @@ class Connection:
         codec.claim(answer["id"])
         guest.stream.send(codec.message(answer))
 
-    def _exit(self, process: Process, codec: BinaryCodec | JsonCodec, number: int, code: int) -> None:
+    def _exit(self, guest: Guest, process: Process, codec: BinaryCodec | JsonCodec, number: int, code: int) -> None:
         """The exit is in the log before it is acknowledged, and the files are closed before the process ends."""
-        process.close()
+        self._leave(guest, process)
         self.core.audit("exit", code=code, **self._fields)
         with suppress(Error):  # the guest may not have waited: its exit is recorded
             codec.reply(number, 0, b"")
 
     def _leave(self, guest: Guest, process: Process) -> None:
+        """Gives back what the guest has; before its end is told to anyone, for the next guest may need it."""
         self.core.leave(guest)
         process.container.leave(process)
         process.close()
-        os.close(guest.wake)
 
     def _drop(self, stream: Stream, error: Error) -> None:
         error = self._reason or error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
 import socket
@@ -201,6 +202,16 @@ class Served:
             assert time.monotonic() < deadline, f"{len(rows)} records of {events}, not {count}: {rows[-3:]}"
             time.sleep(0.005)
         return rows
+
+    def fds_at_rest(self) -> int:
+        """How many fds this process has while the vkernel runs and serves nobody."""
+        deadline = time.monotonic() + TIMEOUT
+        self.guest_in().close()  # its thread has started, and so has the vkernel's
+        while self.vkernel._connections:
+            assert time.monotonic() < deadline, "a connection is never closed"
+            time.sleep(0.005)
+        gc.collect()  # what earlier tests left
+        return len(os.listdir("/proc/self/fd"))
 
     def stop(self) -> None:
         self.vkernel.stop()
