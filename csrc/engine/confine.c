@@ -106,30 +106,49 @@ static int tmpfs(uint64_t bytes) {
     return mount_of(fs);
 }
 
-static int overlay(const struct container *c) {
+/* An overlay whose upper layer lies in the attached mount `memory`. */
+static int overlay_on(const struct container *c, int memory) {
     char upper[48], work[48];
     struct stat lower;
-    int memory = tmpfs(c->is.disk_bytes);
-    if (memory < 0 || fstatat(AT_FDCWD, ".", &lower, 0) < 0 || attach(memory) < 0 ||
-        mkdirat(memory, "upper", 0755) < 0 || mkdirat(memory, "work", 0700) < 0 ||
-        fchmodat(memory, "upper", lower.st_mode & 07777, 0) < 0) {
+    if (fstatat(AT_FDCWD, ".", &lower, 0) < 0 || mkdirat(memory, "upper", 0755) < 0 ||
+        mkdirat(memory, "work", 0700) < 0 || fchmodat(memory, "upper", lower.st_mode & 07777, 0) < 0) {
         return -1;
     }
     int ignored = fchownat(memory, "upper", lower.st_uid, lower.st_gid, 0); /* one's own, in a user namespace */
     (void)ignored;
     snprintf(upper, sizeof upper, "/proc/self/fd/%d/upper", memory);
     snprintf(work, sizeof work, "/proc/self/fd/%d/work", memory);
-    int fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC), mount = -1;
-    if (fs >= 0 && set_string(fs, "lowerdir", ".") == 0 && set_string(fs, "upperdir", upper) == 0 &&
-        set_string(fs, "workdir", work) == 0) {
-        if (c->in_force & FORCE_USER_NS) {
-            syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0);
-        }
-        mount = mount_of(fs);
-    } else if (fs >= 0) {
-        close(fs);
+    int fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+    if (fs < 0) {
+        return -1;
     }
-    close(memory);
+    if (set_string(fs, "lowerdir", ".") < 0 || set_string(fs, "upperdir", upper) < 0 ||
+        set_string(fs, "workdir", work) < 0) {
+        close(fs);
+        return -1;
+    }
+    if (c->in_force & FORCE_USER_NS) {
+        syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0);
+    }
+    return mount_of(fs);
+}
+
+/* The upper layer's mount is attached only while the overlay looks it up: left there, it would be what umount2 takes
+ * away in pivot(), and the host's tree would stay. */
+static int overlay(const struct container *c) {
+    char path[48];
+    int memory = tmpfs(c->is.disk_bytes), mount = -1;
+    if (memory >= 0 && attach(memory) == 0) {
+        mount = overlay_on(c, memory);
+        snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
+        if (syscall(SYS_umount2, path, UNMOUNT_DETACH) < 0 && mount >= 0) {
+            close(mount);
+            mount = -1;
+        }
+    }
+    if (memory >= 0) {
+        close(memory);
+    }
     return mount;
 }
 
@@ -144,15 +163,30 @@ static int as_it_is(void) {
     return mount;
 }
 
-/* pivot_root(2), "pivot_root(".", ".")": the old root lands over the new one and is taken away. */
-static int pivot(int mount) {
-    return attach(mount) < 0 || fchdir(mount) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-                   syscall(SYS_umount2, ".", UNMOUNT_DETACH) < 0 || chdir("/") < 0
-               ? -1
-               : 0;
+/* statx(2): the id of the mount that path is on, 0 if it cannot be had. */
+static uint64_t mount_id(int dirfd, const char *path, int flags) {
+    enum { STATX_BYTES = 256, MNT_ID_MASK = 0x1000, MNT_ID_AT = 0x90 };
+    uint8_t found[STATX_BYTES] = {0};
+    uint64_t id = 0;
+    if (syscall(SYS_statx, dirfd, path, flags, MNT_ID_MASK, found) == 0) {
+        memcpy(&id, found + MNT_ID_AT, sizeof id);
+    }
+    return id;
 }
 
-static void enter_root(struct container *c) {
+/* pivot_root(2), "pivot_root(".", ".")": the old root lands over the new one and is taken away. Whether it is gone is
+ * looked at: over "/" must be nothing but "/". */
+static int pivot(int mount) {
+    if (attach(mount) < 0 || fchdir(mount) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+        syscall(SYS_umount2, ".", UNMOUNT_DETACH) < 0 || chdir("/") < 0) {
+        return -1;
+    }
+    uint64_t id = mount_id(mount, "", AT_EMPTY_PATH);
+    return id != 0 && mount_id(AT_FDCWD, "/..", 0) == id ? 0 : -1;
+}
+
+/* 0, or -1 when the process is between two roots: then it must not go on. */
+static int enter_root(struct container *c) {
     if (c->in_force & FORCE_MOUNT_NS &&
         syscall(SYS_mount, NULL, "/", NULL, MOUNT_PRIVATE | MOUNT_RECURSIVE, NULL) == 0) {
         uint32_t found = FORCE_ROOT | FORCE_NO_DEVICES | FORCE_OVERLAY;
@@ -161,16 +195,19 @@ static void enter_root(struct container *c) {
             mount = as_it_is();
             found &= ~(uint32_t)FORCE_OVERLAY;
         }
-        if (mount >= 0 && pivot(mount) == 0) {
-            c->in_force |= found;
-        }
         if (mount >= 0) {
+            if (pivot(mount) < 0) {
+                return -1;
+            }
             close(mount);
+            c->in_force |= found;
+            return 0;
         }
     }
-    if (!(c->in_force & FORCE_ROOT) && chroot(".") == 0 && chdir("/") == 0) {
+    if (chroot(".") == 0) {
         c->in_force |= FORCE_CHROOT;
     }
+    return 0;
 }
 
 /* The guests' "/" as an fd, out of the way of the numbers they get. */
@@ -205,7 +242,9 @@ int container_confine(struct container *c, int namespaces, uid_t uid, gid_t gid,
     if (c->in_force & FORCE_USER_NS && map_user(uid, gid) < 0) {
         return rc_fail(err, RC_E_SANDBOX, 0, "the user namespace's map: %s", strerror(errno));
     }
-    enter_root(c);
+    if (enter_root(c) < 0) {
+        return rc_fail(err, RC_E_SANDBOX, 0, "the host's root cannot be left: %s", strerror(errno));
+    }
     if (c->in_force & FORCE_UTS_NS && sethostname(c->name, strlen(c->name)) < 0) {
         return rc_fail(err, RC_E_SANDBOX, 0, "sethostname: %s", strerror(errno));
     }

@@ -93,6 +93,7 @@ static const struct rule rules[] = {
     {SYS_fcntl, Z, 0, ANY, 0},
     {SYS_fstat, Z, 0, ANY, 0},
     {SYS_newfstatat, Z, 0, ANY, 0},
+    {SYS_statx, Z, 0, ANY, 0},
     {SYS_geteuid, Z, 0, ANY, 0},
     {SYS_getegid, Z, 0, ANY, 0},
     {SYS_fchdir, Z, 0, ANY, 0},

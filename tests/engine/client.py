@@ -30,13 +30,12 @@ LOAD, CREATE, SPAWN, SIGNAL, STOP, REPLY, EXITED, STOPPED = 1, 2, 3, 4, 5, 0x800
 TTY = 1
 TIMEOUT = 20
 
-FORCE = {
-    name: 1 << bit
-    for bit, name in enumerate(
-        "user_ns mount_ns pid_ns net_ns ipc_ns uts_ns root chroot overlay no_devices landlock_files landlock_net"
-        " landlock_scope no_capabilities no_new_privileges seccomp".split()
-    )
-}
+# enum in_force of csrc/engine/engine.h, bit by bit
+FORCE_NAMES = (
+    *("user_ns", "mount_ns", "pid_ns", "net_ns", "ipc_ns", "uts_ns", "root", "chroot", "overlay", "no_devices"),
+    *("landlock_files", "landlock_net", "landlock_scope", "no_capabilities", "no_new_privileges", "seccomp"),
+)
+FORCE = {name: 1 << bit for bit, name in enumerate(FORCE_NAMES)}
 
 
 def numbers() -> dict[str, int]:
@@ -167,7 +166,9 @@ class Container:
         _, status, sig, *_ = self.control.notice(EXITED, pid).value
         return -sig if sig else status
 
-    def run(self, *argv: str | bytes, stdin: bytes = b"", env: Sequence[str] = (), cwd: str = "/") -> Result:
+    def run(
+        self, *argv: str | bytes, entry: int = 0, stdin: bytes = b"", env: Sequence[str] = (), cwd: str = "/"
+    ) -> Result:
         """Runs a guest to its end with pipes; its output must fit into them."""
         in_r, in_w = os.pipe()
         out_r, out_w = os.pipe()
@@ -175,12 +176,16 @@ class Container:
         os.write(in_w, stdin)
         os.close(in_w)
         try:
-            pid = self.spawn(*argv, env=env, cwd=cwd, fds=(in_r, out_w, err_w))
+            pid = self.spawn(*argv, entry=entry, env=env, cwd=cwd, fds=(in_r, out_w, err_w))
         finally:
             for fd in (in_r, out_w, err_w):
                 os.close(fd)
         with open(out_r, "rb") as out, open(err_r, "rb") as err:
             return Result(self.wait(pid), out.read(), err.read())
+
+    def host_pids(self) -> list[int]:
+        """The guests of this container, as the host numbers them."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     def signal(self, pid: int, sig: int) -> None:
         self.control.request(SIGNAL, (pid, sig))

@@ -1,0 +1,73 @@
+"""What the engine's tests share: one guest compiled to an artifact, and containers as root and as an ordinary user."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.client import ENGINE, TARGET, Container, Zygote, numbers
+from recompiler import aot
+
+HERE = Path(__file__).parent
+NOBODY = 65534
+EVERYTHING = frozenset(numbers())
+
+if not ENGINE.exists():
+    pytest.skip("no engine was built for this machine", allow_module_level=True)
+
+
+@pytest.fixture(scope="session")
+def artifact(compile_guest: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """guest.c, compiled ahead of time."""
+    path = tmp_path_factory.mktemp("aot") / "guest.cwasm"
+    path.write_bytes(aot.compile_module(compile_guest(HERE / "guest.c").read_bytes(), TARGET))
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A container's root with a file and links that want to leave it. Anyone may use it: an ordinary user has to."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    top = tmp_path / "root"
+    (top / "etc").mkdir(parents=True)
+    (top / "etc" / "motd").write_text("inside\n")
+    for path, mode in ((top, 0o777), (top / "etc", 0o777), (top / "etc" / "motd", 0o666)):
+        path.chmod(mode)
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)  # a user namespace copies up only what is its user's
+    (tmp_path / "secret").write_text("outside\n")
+    (top / "absolute").symlink_to(tmp_path / "secret")
+    (top / "upwards").symlink_to("../../../../../../../../../../etc/motd")
+    (top / "self").symlink_to("/proc/self/root/etc/motd")
+    return top
+
+
+@pytest.fixture
+def zygote(artifact: Path) -> Iterator[Zygote]:
+    with Zygote() as zygote:
+        zygote.load(artifact)
+        yield zygote
+
+
+@pytest.fixture(params=["root", "user"])
+def container(request: pytest.FixtureRequest, artifact: Path, root: Path) -> Iterator[Container]:
+    """A container with every syscall, of an engine that runs as root, and of one that does not."""
+    as_root = os.geteuid() == 0
+    if request.param == "root" and not as_root:
+        pytest.skip("not root")
+    with Zygote(uid=NOBODY if as_root and request.param == "user" else None) as zygote:
+        zygote.load(artifact)
+        yield zygote.create(root, EVERYTHING)
+
+
+@pytest.fixture(scope="module")
+def zygote_container(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    """One container for many tests that only kill guests."""
+    with Zygote() as zygote:
+        zygote.load(artifact)
+        yield zygote.create(tmp_path_factory.mktemp("root"), EVERYTHING)
