@@ -199,12 +199,13 @@ class Zygote:
     """An engine process of our own; leaving the context ends it and all in it."""
 
     uid: int | None = None
+    prefix: tuple[str, ...] = ()
     containers: list[Container] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [str(ENGINE), str(theirs.fileno())]
+            command = [*self.prefix, str(ENGINE), str(theirs.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], user=self.uid, group=self.uid)
         self.control = Control(ours)
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,15 +55,36 @@ def zygote(artifact: Path) -> Iterator[Zygote]:
         yield zygote
 
 
-@pytest.fixture(params=["root", "user"])
-def container(request: pytest.FixtureRequest, artifact: Path, root: Path) -> Iterator[Container]:
-    """A container with every syscall, of an engine that runs as root, and of one that does not."""
-    as_root = os.geteuid() == 0
-    if request.param == "root" and not as_root:
-        pytest.skip("not root")
-    with Zygote(uid=NOBODY if as_root and request.param == "user" else None) as zygote:
+POOR = (sys.executable, str(HERE / "poor.py"))
+WAYS = {
+    "root": {},
+    "user": {"uid": NOBODY},
+    "chroot": {"prefix": (*POOR, "0")},  # no namespace can be had
+    "bare": {"prefix": (*POOR, "1000")},  # and no chroot
+}
+
+
+def _start(way: str, artifact: Path, root: Path) -> Iterator[Container]:
+    options = dict(WAYS[way])
+    if os.geteuid() != 0:
+        if way == "root":
+            pytest.skip("not root")
+        options.pop("uid", None)
+    with Zygote(**options) as zygote:  # type: ignore[arg-type]
         zygote.load(artifact)
         yield zygote.create(root, EVERYTHING)
+
+
+@pytest.fixture(params=WAYS)
+def container(request: pytest.FixtureRequest, artifact: Path, root: Path) -> Iterator[Container]:
+    """A container with every syscall; of an engine that runs as root, as a user, and where little can be had."""
+    yield from _start(request.param, artifact, root)
+
+
+@pytest.fixture(params=["root", "user"])
+def confined(request: pytest.FixtureRequest, artifact: Path, root: Path) -> Iterator[Container]:
+    """A container that has namespaces."""
+    yield from _start(request.param, artifact, root)
 
 
 @pytest.fixture(scope="module")
