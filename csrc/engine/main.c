@@ -1,6 +1,7 @@
 /* The engine: rc-engine FD. FD is a connected SOCK_SEQPACKET socket; its records (control.h) say the rest.
  * Table of contents: a clean process, then the zygote, which loads one bundle, locks itself down and forks. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,12 @@ static int sane_process(int control, struct rc_error *err) {
             return rc_fail(err, RC_E_SANDBOX, 0, "a stack of 8 MiB: %s", strerror(errno));
         }
     }
+    /* What containers inherit; 2 stays, for what the engine's library may have to say. */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0) {
+        return rc_fail(err, RC_E_PROCESS_FDS, 0, "/dev/null: %s", strerror(errno));
+    }
+    close(null);
     signal(SIGPIPE, SIG_IGN);
     return 0;
 }

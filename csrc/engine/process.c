@@ -54,12 +54,15 @@ static void plain_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+enum { OPEN_FILES_MAX = 65536 }; /* sys_host.c has no room for more */
+
 static int limit(const struct container *c, const char *cwd, struct rc_error *err) {
-    struct rlimit files = {c->is.open_files, c->is.open_files};
+    const rlim_t most = c->is.open_files < OPEN_FILES_MAX ? c->is.open_files : OPEN_FILES_MAX;
+    struct rlimit files = {most, most};
     if (setrlimit(RLIMIT_NOFILE, &files) < 0) {
         return rc_fail(err, RC_E_SANDBOX, 0, "open_files %u: %s", c->is.open_files, strerror(errno));
     }
-    if (c->in_force & (FORCE_ROOT | FORCE_CHROOT) && chdir(cwd) < 0) {
+    if ((c->in_force & (FORCE_ROOT | FORCE_CHROOT)) && chdir(cwd) < 0) {
         return rc_fail(err, RC_E_OPEN, 0, "%.100s: %s", cwd, strerror(errno));
     }
     /* When the container's first process dies by SIGKILL without a pid namespace, so do its guests. */

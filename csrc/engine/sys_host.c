@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -129,9 +130,8 @@ static int64_t sys_pipe2(struct rc_call *call) {
     if (pipe2(ends, (int)call->arg[0] | O_CLOEXEC) < 0) {
         return -errno;
     }
-    if (sys_fd_give(ends[0]) < 0 || sys_fd_give(ends[1]) < 0) {
-        return -EMFILE;
-    }
+    sys_fd_give(ends[0]);
+    sys_fd_give(ends[1]);
     memcpy(call->reply, ends, sizeof ends);
     call->reply_len = sizeof ends;
     return 0;
@@ -148,18 +148,29 @@ static int64_t sys_poll(struct rc_call *call) {
         return -EINVAL;
     }
     memcpy(fds, call->data, call->data_len);
-    int64_t invalid = 0, timeout = call->arg[0];
+    int invalid = 0;
     for (size_t i = 0; i < count; i++) {
-        fds[i].revents = fds[i].fd >= 0 && !sys_fd_ok(fds[i].fd) ? POLLNVAL : 0;
-        invalid += fds[i].revents != 0;
+        if (fds[i].fd >= 0 && !sys_fd_ok(fds[i].fd)) {
+            fds[i].fd = INT_MIN; /* the kernel passes over it */
+            invalid++;
+        }
     }
+    int64_t timeout = invalid ? 0 : call->arg[0];
     struct timespec wait = {timeout / 1000, timeout % 1000 * 1000000};
-    int64_t ret = invalid ? invalid : sys_result(ppoll(fds, count, timeout < 0 ? NULL : &wait, NULL));
-    if (ret >= 0) {
-        memcpy(call->reply, fds, call->data_len);
-        call->reply_len = call->data_len;
+    int64_t ret = sys_result(ppoll(fds, count, timeout < 0 ? NULL : &wait, NULL));
+    if (ret < 0) {
+        return ret;
     }
-    return ret;
+    const struct pollfd *asked = call->data;
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i].fd == INT_MIN) {
+            memcpy(&fds[i].fd, &asked[i].fd, sizeof fds[i].fd);
+            fds[i].revents = POLLNVAL;
+        }
+    }
+    memcpy(call->reply, fds, call->data_len);
+    call->reply_len = call->data_len;
+    return ret + invalid;
 }
 
 static int64_t time_reply(struct rc_call *call, int (*ask)(clockid_t, struct timespec *)) {
@@ -224,23 +235,25 @@ static int64_t sys_refused(struct rc_call *call) {
 /* ---- the table */
 
 #define PATHS                                   SYS_openat2, SYS_close, SYS_fstat, SYS_fstatfs
-#define ROW(name, status, handler, remark, ...) {RC_SYS_##name, #name, status, handler, {__VA_ARGS__, -1}, remark}
-#define REFUSED(name, remark)                   {RC_SYS_##name, #name, "refused", sys_refused, {-1}, remark}
+#define ROW(name, status, handler, remark, ...) {RC_SYS_##name, #name, status, handler, 0, {__VA_ARGS__, -1}, remark}
+/* Its first argument is an fd; the rows that take a directory's, or a socket's, look for themselves. */
+#define FD(name, status, handler, remark, ...) {RC_SYS_##name, #name, status, handler, 1, {__VA_ARGS__, -1}, remark}
+#define REFUSED(name, remark)                  {RC_SYS_##name, #name, "refused", sys_refused, 0, {-1}, remark}
 
 const struct sys_row sys_rows[] = {
-    ROW(read, "full", sys_read, "", SYS_read),
-    ROW(write, "partial", sys_write, "EPIPE comes without SIGPIPE", SYS_write),
+    FD(read, "full", sys_read, "", SYS_read),
+    FD(write, "partial", sys_write, "EPIPE comes without SIGPIPE", SYS_write),
     ROW(open, "partial", sys_open, "as openat", PATHS),
-    ROW(close, "full", sys_close, "", SYS_close),
-    ROW(fstat, "full", sys_fstat, "", SYS_fstat),
+    FD(close, "full", sys_close, "", SYS_close),
+    FD(fstat, "full", sys_fstat, "", SYS_fstat),
     ROW(poll, "full", sys_poll, "at most 4096 fds", SYS_ppoll),
-    ROW(lseek, "full", sys_lseek, "", SYS_lseek),
+    FD(lseek, "full", sys_lseek, "", SYS_lseek),
     REFUSED(mmap, "a wasm guest has no use for it"),
     REFUSED(mprotect, "a wasm guest has no use for it"),
-    ROW(pread64, "full", sys_pread64, "", SYS_pread64),
-    ROW(pwrite64, "full", sys_pwrite64, "", SYS_pwrite64),
+    FD(pread64, "full", sys_pread64, "", SYS_pread64),
+    FD(pwrite64, "full", sys_pwrite64, "", SYS_pwrite64),
     ROW(sched_yield, "full", sys_sched_yield, "", SYS_sched_yield),
-    ROW(dup, "partial", sys_dup, "the lowest free number from 3 on", SYS_fcntl),
+    FD(dup, "partial", sys_dup, "the lowest free number from 3 on", SYS_fcntl),
     ROW(getpid, "full", sys_getpid, "", SYS_getpid),
     ROW(socket, "partial", sys_socket, "TCP and UDP over IPv4 and IPv6", SYS_socket),
     ROW(connect, "full", sys_connect, "", SYS_connect),
@@ -253,12 +266,12 @@ const struct sys_row sys_rows[] = {
     ROW(getsockopt, "partial", sys_getsockopt, "SO_TYPE, SO_ERROR, SO_ACCEPTCONN", SYS_getsockopt),
     ROW(exit, "full", sys_exit, "", SYS_exit_group),
     ROW(kill, "partial", sys_kill, "itself only", SYS_getpid),
-    ROW(fcntl, "partial", sys_fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_[GS]ETFD, F_[GS]ETFL", SYS_fcntl),
-    ROW(fsync, "full", sys_fsync, "", SYS_fsync),
-    ROW(fdatasync, "full", sys_fdatasync, "", SYS_fdatasync),
-    ROW(ftruncate, "full", sys_ftruncate, "", SYS_ftruncate),
+    FD(fcntl, "partial", sys_fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_[GS]ETFD, F_[GS]ETFL", SYS_fcntl),
+    FD(fsync, "full", sys_fsync, "", SYS_fsync),
+    FD(fdatasync, "full", sys_fdatasync, "", SYS_fdatasync),
+    FD(ftruncate, "full", sys_ftruncate, "", SYS_ftruncate),
     REFUSED(futex, "a wasm guest has one thread"),
-    ROW(getdents64, "full", sys_getdents64, "", SYS_getdents64),
+    FD(getdents64, "full", sys_getdents64, "", SYS_getdents64),
     ROW(clock_gettime, "full", sys_clock_gettime, "", SYS_clock_gettime),
     ROW(clock_getres, "full", sys_clock_getres, "", SYS_clock_getres),
     ROW(clock_nanosleep, "full", sys_clock_nanosleep, "", SYS_clock_nanosleep),
@@ -273,7 +286,7 @@ const struct sys_row sys_rows[] = {
     ROW(symlinkat, "full", sys_symlinkat, "", PATHS, SYS_symlinkat),
     ROW(readlinkat, "full", sys_readlinkat, "", PATHS, SYS_readlinkat),
     ROW(utimensat, "full", sys_utimensat, "", PATHS, SYS_utimensat),
-    ROW(fallocate, "full", sys_fallocate, "", SYS_fallocate),
+    FD(fallocate, "full", sys_fallocate, "", SYS_fallocate),
     ROW(accept4, "full", sys_accept4, "", SYS_accept4),
     REFUSED(epoll_create1, "not asked for by WASI"),
     ROW(pipe2, "full", sys_pipe2, "", SYS_pipe2),
@@ -288,21 +301,6 @@ const int sys_row_count = sizeof sys_rows / sizeof *sys_rows;
 enum { NUMBERS = 512 };
 static const struct sys_row *by_number[NUMBERS]; /* what the manifest allows */
 
-/* Rows whose first argument is an fd of the guest; those that take a directory's look for themselves. */
-static int takes_fd(uint32_t nr) {
-    static const uint32_t numbers[] = {
-        RC_SYS_read,      RC_SYS_write,     RC_SYS_pread64,   RC_SYS_pwrite64,   RC_SYS_close,
-        RC_SYS_fstat,     RC_SYS_lseek,     RC_SYS_dup,       RC_SYS_fcntl,      RC_SYS_fsync,
-        RC_SYS_fdatasync, RC_SYS_ftruncate, RC_SYS_fallocate, RC_SYS_getdents64,
-    };
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (numbers[i] == nr) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static int64_t call_host(struct rc_sys *self, struct rc_call *call) {
     (void)self;
     call->reply_len = 0;
@@ -310,7 +308,7 @@ static int64_t call_host(struct rc_sys *self, struct rc_call *call) {
     if (!row) {
         return -EPERM;
     }
-    return takes_fd(call->nr) && !sys_fd_ok(call->arg[0]) ? -EBADF : row->handler(call);
+    return row->takes_fd && !sys_fd_ok(call->arg[0]) ? -EBADF : row->handler(call);
 }
 
 struct rc_sys *sys_host(const struct container *c) {

@@ -12,6 +12,7 @@ struct sys_row {
     uint32_t nr;
     const char *name, *status;
     int64_t (*handler)(struct rc_call *call);
+    int takes_fd;         /* the first argument must be an fd of the guest */
     int needs[SYS_NEEDS]; /* this machine's syscalls behind it, for the filter; -1 ends */
     const char *remark;
 };
