@@ -1,6 +1,6 @@
 """Starts of a guest beside native fork + execve, in one run, from one C client: how long to the first byte of output.
 
-    python tests/engine/bench_spawn.py [--count 1000] [--burst 1000] [--idle 32]
+    python tests/engine/bench_spawn.py [--count 1000] [--burst 1000] [--idle 32] [--containers 200]
 
 Sequential starts (one waits for the other), a burst (all asked for at once, as many as the container may hold), and
 the private memory of guests that wait for input. Figures differ by machine; compare the columns of one run.
@@ -94,11 +94,28 @@ def idle(container: Container, count: int) -> None:
     print(f"{'private pages of AOT code':<28} {max(map(code_private_kib, pids)):7} KiB")
 
 
+def containers(zygote: Zygote, root: Path, count: int) -> None:
+    """So many containers at once, each with one guest that has run: time and memory of one."""
+    times, made = [], []
+    for _ in range(count):
+        begin = time.perf_counter()
+        made.append(zygote.create(root, ALLOWED))
+        times.append((time.perf_counter() - begin) * 1e6)
+    assert all(container.run("guest", "echo", "here").out == b"here\n" for container in made)
+    kib = sorted(private_kib(container.pid)["private"] for container in made)
+    times.sort()
+    print(f"{'container, ' + str(count) + ' at once':<28} made in p50 {times[len(times) // 2]:7.0f} us")
+    print(f"{'container, private':<28} {kib[len(kib) // 2]:7} KiB")
+    for container in made:
+        container.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--burst", type=int, default=1000)
     parser.add_argument("--idle", type=int, default=32)
+    parser.add_argument("--containers", type=int, default=200)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -125,6 +142,7 @@ def main() -> None:
             percentiles("native fork + execve", native)
             burst(container, options.burst)
             idle(container, options.idle)
+            containers(zygote, work / "root", options.containers)
 
 
 if __name__ == "__main__":

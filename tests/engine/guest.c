@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -145,6 +146,20 @@ static int connect_to(int argc, char **argv)
     return say(fd < 0 ? fd : rc_connect_inet(fd, 127, 0, 0, 1, (unsigned short)atoi(argv[0])));
 }
 
+/* Answers one connection on 127.0.0.1:PORT with what it sent; without a port, listens where the kernel likes. */
+static int serve(int argc, char **argv)
+{
+    char bytes[100];
+    int fd = rc_socket(RC_AF_INET, RC_SOCK_STREAM);
+    if (fd < 0 || (argc > 0 && rc_bind_inet(fd, 127, 0, 0, 1, (unsigned short)atoi(argv[0])) < 0) || rc_listen(fd, 1) < 0)
+        return say(-1);
+    puts("listening");
+    fflush(stdout);
+    int peer = accept(fd, NULL, NULL);
+    ssize_t got = peer < 0 ? -1 : read(peer, bytes, sizeof bytes);
+    return say(got < 0 ? -1 : write(peer, bytes, (size_t)got));
+}
+
 static int nap(int argc, char **argv)
 {
     (void)argc;
@@ -211,7 +226,7 @@ static const struct {
 } commands[] = {
     {"echo", echo}, {"exit", leave}, {"cat", cat}, {"put", put}, {"list", list}, {"mkdir", make_directory},
     {"rename", rename_to}, {"link", hard_link}, {"symlink", symbolic_link}, {"unlink", take_away}, {"stat", status_of},
-    {"fill", fill}, {"grow", grow}, {"open", open_many}, {"connect", connect_to}, {"nap", nap}, {"spin", spin},
+    {"fill", fill}, {"grow", grow}, {"open", open_many}, {"connect", connect_to}, {"serve", serve}, {"nap", nap}, {"spin", spin},
     {"divide", divide}, {"overflow", overflow}, {"beyond", beyond}, {"null", null_call}, {"deep", deep},
     {"abort", give_up},
 };

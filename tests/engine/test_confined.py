@@ -180,6 +180,23 @@ def test_connect_goes_where_a_rule_allows_and_nowhere_else(zygote: Zygote, root:
         assert words(elsewhere, "connect", ports[0]) == b"Permission denied\n"
 
 
+def test_a_guest_serves_where_a_rule_lets_it_bind(zygote: Zygote, root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    container = zygote.create(root, EVERYTHING, rules=[rule(port, bind=True)])
+    assert words(container, "serve", str(port + 1)) == b"Permission denied\n"
+    assert words(container, "serve") == b"Permission denied\n"  # a port of the kernel's choice needs `*`
+    reader, writer = os.pipe()
+    pid = container.spawn("guest", "serve", str(port), fds=(reader, writer, writer))
+    assert os.read(reader, 100) == b"listening\n"
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.sendall(b"echo")
+        assert client.recv(100) == b"echo"
+    assert container.wait(pid) == 0
+    os.close(reader)
+    os.close(writer)
+
+
 def test_without_rules_there_is_no_network_at_all(confined: Container) -> None:
     assert "net_ns" in confined.in_force
     assert words(confined, "connect", "80") == b"Permission denied\n"
