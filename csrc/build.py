@@ -264,9 +264,14 @@ def stub(target: str, development: bool) -> None:
             objects.append(item)
         flags = [*WARNINGS, *RELEASE, *SMALL, "-Os", *defines, f"-I{CSRC}", f"-I{LOADER}"]
         flags += [*WASM3_DEFINES, "-isystem", str(wasm3)]
-        link = ["-static", "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
+        for source in ours:
+            item = partial.parent / (source.stem + ".o")
+            run(zig("cc", *platform_flags, *flags, "-c", source, "-o", item), source.name)
+            objects.append(item)
+        # The flags of the link are those of Zig's own memset and memcpy too: -Os would make them loops over bytes.
+        link = ["-O2", *SMALL, "-static", "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
         crypto = crypto_object(arch, "musl")
-        run(zig("cc", *platform_flags, *flags, *link, *ours, *objects, crypto, "-o", partial), output.name)
+        run(zig("cc", *platform_flags, *link, *objects, crypto, "-o", partial), output.name)
 
     words = [target, *defines, *RELEASE, *SMALL, *WASM3_DEFINES, *WARNINGS]
     make(output, [*ours, *theirs, *headers(), *crypto_sources()], words, step)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 /* One pread is at most this much: the chunk is still in the cache when it is hashed. */
-#define CHUNK (1 << 20)
+#define CHUNK (32 << 10)
 
 int rc_source_fd(struct rc_source *source, int fd, struct rc_error *err) {
     *source = (struct rc_source){.fd = fd};

@@ -17,7 +17,7 @@
 #include "rc_trailer.h"
 
 #define FILE_SIZE_MAX (UINT64_C(18) << 30)
-#define CHUNK         (1 << 20)
+#define CHUNK         (32 << 10)
 #define HUGE_PAGE     (UINT64_C(2) << 20)
 #define HEAD          64
 #define CLOCK_MIN     UINT64_C(1577836800) /* 2020-01-01: a clock before this was never set */

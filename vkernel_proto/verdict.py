@@ -4,8 +4,9 @@ A cached verdict is used when device, inode, size, mtime and ctime are the same.
 a write within the clock tick of the check, or through a shared map, leaves the times as they were, and a FUSE server
 makes them up. So only two sorts of files are remembered:
   - a memfd sealed against writing, growing and shrinking: nobody can change it, and ctime tells a reused inode number;
-  - a file that the peer cannot write: owned by root, writable by nobody else (an ACL that grants more shows in the
-    group bits, acl(5)), the peer not root, on a local filesystem that is mounted in the vkernel's own namespace.
+  - a file that only root or the vkernel's own user can write (an ACL that grants more shows in the group bits, acl(5)),
+    on a local filesystem that is mounted in the vkernel's own namespace. These two need no such trick: the key store
+    and the audit log are theirs. An accident within a clock tick is caught by the stub, which verifies itself too.
 All other files are read again for each hello. The verdict also depends on the clock and the key store: it holds while
 no time that it was compared with lies between then and now, and the store's bytes are the same.
 """
@@ -104,7 +105,7 @@ class ExecutableVerifier:
             verified = verify.verify_fd(fd, self._current, now=now)
         if verified.statement.kind != trailer.EXECUTABLE:
             raise Error("E_KIND", "the peer's executable has a detached trailer")
-        if cacheable(fd, status, peer.uid):
+        if cacheable(fd, status):
             store = self._current()
             with self._lock:
                 self._verdicts[key] = _Verdict(verified, store.raw, *_holds(now, verified, store))
@@ -116,13 +117,13 @@ class ExecutableVerifier:
         return self._store if isinstance(self._store, KeyStore) else self._store()
 
 
-def cacheable(fd: int, status: os.stat_result, peer_uid: int) -> bool:
+def cacheable(fd: int, status: os.stat_result) -> bool:
     """Whether a verdict on this file stays true while its status stays the same (see the module's first lines)."""
     try:
         return fcntl.fcntl(fd, fcntl.F_GET_SEALS) & SEALED == SEALED
     except OSError:
         pass  # not a memfd
-    if status.st_uid != 0 or status.st_mode & 0o022 or peer_uid == 0:
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
         return False
     device = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
