@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -286,3 +287,24 @@ def test_unasked_fds_are_closed(served: Served) -> None:
             socket.send_fds(stub.sock, [frame(SYSCALLS, 1, 1, GETPID)], [0] * count)
             assert stub.closed()
     assert served.fds_at_rest() == before
+
+
+def test_messages_and_replies_of_two_threads_never_mix(served: Served) -> None:
+    """A signal message comes while replies are sent; both arrive whole and none is lost."""
+    with served.guest_in("binary") as stub:
+        [guest] = served.vkernel.core.guests_of("test")
+        told = threading.Thread(target=lambda: [guest.tell({"type": "signal", "sig": 1}) for _ in range(2000)])
+        told.start()
+        messages = replies = 0
+        for number in range(1, 2001):
+            stub.sock.sendall(frame(SYSCALLS, 1, number, GETPID))
+        while replies < 2000 or (messages < 2000 and told.is_alive()):
+            kind, count, first, body = stub.read_frame()
+            if kind == MESSAGE:
+                assert body == b'{"sig":1,"type":"signal"}\n'
+                messages += 1
+            else:
+                replies += 1
+                assert (first, count, len(body)) == (replies, 1, 16)
+        told.join()
+        assert messages > 0

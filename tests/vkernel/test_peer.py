@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Signer
 from fake_stub import Served, serving
+from testbed import Signer
 from wasmtime import wat2wasm
 
 from recompiler import trailer, verify
