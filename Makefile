@@ -56,4 +56,4 @@ lock: setup ## renew tools/requirements.lock from pyproject.toml (needs uv on PA
 	    --extra dev pyproject.toml -o tools/requirements.lock
 
 clean: ## remove what make made (keys and caches outside the checkout stay)
-	rm -rf $(VENV) build tools/recompiler/stubs tools/recompiler/_native*.so .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) build tools/recompiler/stubs tools/recompiler/engine tools/recompiler/_native*.so .pytest_cache .mypy_cache .ruff_cache *.egg-info
