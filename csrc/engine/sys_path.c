@@ -256,10 +256,12 @@ int64_t sys_renameat2(struct rc_call *call) {
     return ret;
 }
 
-/* A followed symlink is linked by its fd, which Linux 6.10 allows to who opened it. */
+/* What is followed is linked by its fd, which Linux 6.10 allows to who opened it. A slash at the end follows as well:
+ * a name that Linux follows must not be given to it. */
 int64_t sys_linkat(struct rc_call *call) {
     char old[NAME_MAX + 2], new[NAME_MAX + 2];
-    int follow = (call->arg[4] & AT_SYMLINK_FOLLOW) != 0;
+    const size_t len = strlen(call->str[0]);
+    int follow = (call->arg[4] & AT_SYMLINK_FOLLOW) != 0 || (len > 0 && call->str[0][len - 1] == '/');
     if (call->arg[4] & ~(int64_t)AT_SYMLINK_FOLLOW) {
         return -EINVAL;
     }

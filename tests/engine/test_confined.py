@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +76,43 @@ def test_no_path_leads_out_of_the_root(container: Container, path: str) -> None:
     out = words(container, "cat", path)
     assert b"outside" not in out
     assert out in DENIED | {b"Cross-device link\n"}
+
+
+@pytest.mark.parametrize("command", ["link", "rename", "mkdir", "unlink", "stat"])
+@pytest.mark.parametrize("outside", ["../there", "../missing"])
+def test_a_slash_behind_a_link_tells_nothing_of_the_outside(
+    container: Container, root: Path, command: str, outside: str
+) -> None:
+    (root.parent / "there").mkdir()
+    (root / "out").symlink_to(root.parent / outside[3:])
+    (root / "none").symlink_to(root.parent / "never")
+    second = ("/second",) if command in ("link", "rename") else ()
+    assert words(container, command, "/out/", *second) == words(container, command, "/none/", *second)
+    assert sorted(path.name for path in root.parent.iterdir()) == ["root", "secret", "there"]
+
+
+@pytest.mark.parametrize("container", ["chroot", "bare"], indirect=True)  # an overlay's lower layer must not change
+def test_a_directory_that_becomes_a_link_outwards_is_no_way_out(container: Container, root: Path) -> None:
+    (root / "there").mkdir()
+    (root / "there" / "secret").write_text("inside\n")
+    (root / "link").symlink_to("..")
+    stop = threading.Event()
+
+    def swap() -> None:
+        libc = ctypes.CDLL(None)
+        names = bytes(root / "there"), bytes(root / "link")
+        while not stop.is_set():
+            libc.renameat2(-100, names[0], -100, names[1], 2)  # RENAME_EXCHANGE
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        right, wrong = map(int, words(container, "race", "/there/secret", "i", "20000").split())
+    finally:
+        stop.set()
+        thread.join()
+    assert wrong == 0
+    assert right > 0
 
 
 def test_a_link_upwards_stops_at_the_root(container: Container) -> None:
