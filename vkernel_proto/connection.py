@@ -283,7 +283,7 @@ class Connection:
         error = self._reason or error
         self._record(error)
         if not self.settled:
-            stream.send_now(strictjson.dumps({"status": "denied", "error": error.code, "message": error.message}))
+            stream.send_soon(strictjson.dumps({"status": "denied", "error": error.code, "message": error.message}))
 
     def _record(self, error: Error) -> None:
         with suppress(Error):  # the log may be full: the peer is dropped all the same

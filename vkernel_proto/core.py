@@ -77,9 +77,9 @@ class Guest:
     since: float = field(default_factory=time.monotonic)
     signal: int | None = None  # the last terminating signal, ours or its own
 
-    def tell(self, message: dict[str, object]) -> bool:
-        """Sends a message without waiting; False when the guest does not read."""
-        return self.stream.send_now(self.encoder.message(message))
+    def tell(self, message: dict[str, object]) -> None:
+        """Sends a message without waiting; a guest that does not read loses it."""
+        self.stream.send_soon(self.encoder.message(message))
 
 
 class Core:

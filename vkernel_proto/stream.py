@@ -12,11 +12,14 @@ import socket
 import struct
 import threading
 import time
+from collections import deque
+from contextlib import suppress
 from typing import Any, Final
 
 from recompiler.errors import Error
 
 START_SIZE: Final = 1 << 16
+WAITING_MAX: Final = 64  # messages; a guest that leaves so many unread loses the oldest
 CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 # Room for more fds than anyone may send: what does not fit the kernel closes, and says MSG_CTRUNC.
 ANCILLARY_SIZE: Final = socket.CMSG_SPACE(CREDENTIALS.size) + socket.CMSG_SPACE(8 * 4)
@@ -35,6 +38,7 @@ class Stream:
         self._sendall = sock.sendall
         self.start = self.end = 0
         self._send_lock = threading.Lock()
+        self._waiting: deque[bytes] = deque(maxlen=WAITING_MAX)
         self._expected: Ancillary | None = None
         self._deadline: float | None = None
         self._allocate(START_SIZE)
@@ -134,18 +138,26 @@ class Stream:
                 raise Error("E_SOCK_TIMEOUT", "the peer does not read its replies") from error
             except OSError as error:
                 raise Error("E_RPC_CLOSED", f"the peer is gone: {error.strerror}") from error
+        if self._waiting:
+            self._flush()
 
-    def send_now(self, data: bytes) -> bool:
-        """Sends one whole short message from another thread without waiting; False when there is no room for it."""
-        if not self._send_lock.acquire(blocking=False):
-            return False
-        try:
-            # A part of a message would break the stream; far less than a socket's buffer is sent whole or not at all.
-            return self.sock.send(data, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT) == len(data)
-        except OSError:
-            return False
-        finally:
-            self._send_lock.release()
+    def send_soon(self, data: bytes) -> None:
+        """Sends one whole short message from another thread without waiting for the peer, who may not read at all.
+
+        While a reply is being sent the message waits, and its sender takes it along.
+        """
+        self._waiting.append(data)
+        self._flush()
+
+    def _flush(self) -> None:
+        # Whoever fails to get the lock appended before its holder let go of it, and that one looks here afterwards.
+        while self._waiting and self._send_lock.acquire(blocking=False):
+            try:
+                # Far less than a socket's buffer is sent whole or not at all; a part would break the stream.
+                with suppress(OSError, IndexError):
+                    self.sock.send(self._waiting.popleft(), SEND_FLAGS | socket.MSG_DONTWAIT)
+            finally:
+                self._send_lock.release()
 
     def _arm(self, deadline: float) -> None:
         left = deadline - time.monotonic()
