@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.client import FORCE, RULE, Container, Limits, Refused, Zygote
-from engine.conftest import EVERYTHING
+from engine.conftest import EVERYTHING, need
 
 DENIED = {b"Permission denied\n", b"No such file or directory\n", b"Capabilities insufficient\n"}
 
@@ -35,8 +35,7 @@ IN_FORCE = {
 def test_what_is_in_force_is_what_the_documentation_says(container: Container, request: pytest.FixtureRequest) -> None:
     """A kernel without something has fewer bits: that is a fact of the machine, told aloud."""
     wanted = IN_FORCE[request.node.callspec.params["container"]]
-    if missing := wanted - container.in_force:
-        pytest.skip(f"not to be had here: {', '.join(sorted(missing))}")
+    need(container, *wanted)
     assert container.in_force == wanted
 
 
@@ -51,7 +50,7 @@ def test_writes_go_to_the_overlay_and_not_to_the_host(confined: Container, root:
 def test_without_an_overlay_writes_reach_the_directory(zygote: Zygote, root: Path) -> None:
     container = zygote.create(root, EVERYTHING, unwanted=FORCE["overlay"])
     assert "overlay" not in container.in_force
-    assert "root" in container.in_force
+    need(container, "root")
     assert words(container, "put", "/new", "made") == b"ok\n"
     assert (root / "new").read_text() == "made"
 
@@ -78,16 +77,14 @@ def test_no_path_leads_out_of_the_root(container: Container, path: str) -> None:
     assert out in DENIED | {b"Cross-device link\n"}
 
 
-@pytest.mark.parametrize("command", ["link", "rename", "mkdir", "unlink", "stat"])
-@pytest.mark.parametrize("outside", ["../there", "../missing"])
-def test_a_slash_behind_a_link_tells_nothing_of_the_outside(
-    container: Container, root: Path, command: str, outside: str
-) -> None:
+@pytest.mark.parametrize("outside", ["there", "missing"])
+def test_a_slash_behind_a_link_tells_nothing_of_the_outside(container: Container, root: Path, outside: str) -> None:
     (root.parent / "there").mkdir()
-    (root / "out").symlink_to(root.parent / outside[3:])
+    (root / "out").symlink_to(root.parent / outside)
     (root / "none").symlink_to(root.parent / "never")
-    second = ("/second",) if command in ("link", "rename") else ()
-    assert words(container, command, "/out/", *second) == words(container, command, "/none/", *second)
+    for command in ("stat", "link", "rename", "mkdir", "unlink"):
+        second = ("/second",) if command in ("link", "rename") else ()
+        assert words(container, command, "/out/", *second) == words(container, command, "/none/", *second)
     assert sorted(path.name for path in root.parent.iterdir()) == ["root", "secret", "there"]
 
 
@@ -155,6 +152,7 @@ def test_a_module_larger_than_the_limit_is_refused(zygote: Zygote, root: Path) -
 
 def test_the_disk_ends_at_the_limit(zygote: Zygote, root: Path) -> None:
     container = zygote.create(root, EVERYTHING, Limits(disk_bytes=4 << 20))
+    need(container, "overlay")
     kib, _, why = words(container, "fill", "100000").partition(b" ")
     assert why == b"No space left on device\n"
     assert 2048 <= int(kib) <= 4096

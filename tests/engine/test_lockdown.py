@@ -125,19 +125,19 @@ def test_the_probe_itself_works(container: Container) -> None:
 
 
 @pytest.mark.parametrize("name", OF_NO_GUEST)
-def test_a_guest_dies_of(zygote_container: Container, name: str) -> None:
-    with idle(zygote_container, 1) as (pid,):
-        (host_pid,) = zygote_container.host_pids()
+def test_a_guest_dies_of(shared_container: Container, name: str) -> None:
+    with idle(shared_container, 1) as (pid,):
+        (host_pid,) = shared_container.host_pids()
         dies(host_pid, OF_NO_GUEST[name])
-        assert zygote_container.wait(pid) == -31
-    assert zygote_container.run("guest", "echo", "next").out == b"next\n"
+        assert shared_container.wait(pid) == -31
+    assert shared_container.run("guest", "echo", "next").out == b"next\n"
 
 
 @pytest.mark.parametrize("name", [*NEW_CODE, *OTHERS, *OF_THE_ZYGOTE])
-def test_a_container_dies_of(zygote: Zygote, root: Path, name: str) -> None:
-    container = zygote.create(root, EVERYTHING)
+def test_a_container_dies_of(shared_zygote: Zygote, root: Path, name: str) -> None:
+    container = shared_zygote.create(root, EVERYTHING)
     dies(container.pid, {**NEW_CODE, **OTHERS, **OF_THE_ZYGOTE}[name])
-    assert zygote.control.notice(0x4002, container.pid).value[2] == 31
+    assert shared_zygote.control.notice(0x4002, container.pid).value[2] == 31
 
 
 @pytest.mark.parametrize("name", [*NEW_CODE, *OTHERS])
