@@ -492,3 +492,21 @@ def test_a_full_audit_log_stops_the_guest_and_not_the_vkernel(tmp_path: Path) ->
         assert stub.closed(), "an exit that is not in the log must not be acknowledged"
         log.append = append  # type: ignore[method-assign]
         assert other.call("getpid")[0] == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_an_allowed_user_is_served_and_may_not_control(tmp_path: Path) -> None:
+    code = (
+        "import os,sys,pathlib,json; sys.path[:0]=sys.argv[2:]; import fake_stub; os.setuid(12345)\n"
+        "path=pathlib.Path(sys.argv[1]); stub=fake_stub.FakeStub(path); print(stub.hello()['status'])\n"
+        "hello={'type':'hello','version':1,'cid':'test','role':'control'}\n"
+        "other=fake_stub.FakeStub(path); print(other.send_hello(json.dumps(hello).encode()+b'\\n', ())['error'])\n"
+        "print(stub.call('exit_group', 0)[0])"
+    )
+    with serving(tmp_path, allow_uid=12345) as served:
+        for folder in (served.path.parent, served.path.parent.parent, served.path.parent.parent.parent):
+            folder.chmod(0o755)
+        assert (served.path.stat().st_uid, stat.S_IMODE(served.path.stat().st_mode)) == (12345, 0o600)
+        command = [sys.executable, "-c", code, str(served.path), *sys.path]
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False, text=True)
+        assert done.stdout.split() == ["ok", "E_SOCK_PEER", "0"], done.stderr
