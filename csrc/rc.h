@@ -28,9 +28,9 @@ struct rc_error {
     char message[232]; /* one line of printable ASCII: what is wrong and what to do */
 };
 
-const char *rc_code_name(int code);  /* "E_OPEN"; "E_INTERNAL" for a number outside the table */
-int rc_code_exit(int code);          /* exit code of the command line for this code */
-int rc_code_count(void);             /* one more than the last code; the first is 1 */
+const char *rc_code_name(int code); /* "E_OPEN"; "E_INTERNAL" for a number outside the table */
+int rc_code_exit(int code);         /* exit code of the command line for this code */
+int rc_code_count(void);            /* one more than the last code; the first is 1 */
 
 /* ---- blake3.zig, ed25519.zig */
 void rc_blake3(const uint8_t *data, size_t len, uint8_t out[32]);
@@ -62,8 +62,8 @@ void rc_keystore_free(struct rc_keystore *store);
 struct rc_verified {
     struct rc_statement statement;
     uint64_t file_size;
-    int signatures_counted;     /* distinct countable keys that verified */
-    uint8_t *wasm;              /* the verified bytes themselves, when asked for; else NULL */
+    int signatures_counted; /* distinct countable keys that verified */
+    uint8_t *wasm;          /* the verified bytes themselves, when asked for; else NULL */
     uint8_t *manifest;
     size_t wasm_size, manifest_size;
 };

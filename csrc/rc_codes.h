@@ -1,5 +1,6 @@
 /* Every error code: X(name, exit code of the command line). docs/format.md gives the order of the checks.
  * The Python table is tools/recompiler/errors.py; a test holds the two equal. */
+/* clang-format off */
 #define RC_CODES(X)                                                                               \
     /* stage 0: open */                                                                           \
     X(E_OPEN, 3) X(E_NOT_REGULAR, 3) X(E_TOO_SMALL, 10) X(E_TOO_LARGE, 11) X(E_READ, 3)           \
@@ -36,3 +37,4 @@
     /* the tools themselves */                                                                    \
     X(E_USAGE, 2) X(E_OUTPUT, 3) X(E_WASM_INVALID, 11) X(E_KEY_FILE, 3) X(E_IMAGE, 11)            \
     X(E_COMPILER, 3) X(E_AUDIT, 12) X(E_NO_MEMORY, 3) X(E_DISAGREE, 3) X(E_INTERNAL, 3)
+/* clang-format on */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* clang-format off */
 /* X(name, x86-64 number, request signature, reply): i integer, s string, d request data; reply D data or - none.
  * The order of the letters is the order of args[] in docs/wire.md. */
 #define RC_SYSCALLS(X)                                                                                         \
@@ -25,6 +26,7 @@
     X(utimensat, 280, "isid", "-") X(fallocate, 285, "iiii", "-") X(accept4, 288, "iii", "D")                  \
     X(epoll_create1, 291, "i", "-") X(pipe2, 293, "i", "D") X(renameat2, 316, "isisi", "-")                    \
     X(getrandom, 318, "ii", "D") X(memfd_create, 319, "si", "-")
+/* clang-format on */
 
 enum {
 #define RC_SYS_ENUM(name, number, request, reply) RC_SYS_##name = number,
@@ -35,14 +37,14 @@ enum {
 #define RC_SYS_DATA_MAX 1000000 /* bytes of data in one record */
 
 struct rc_call {
-    uint32_t nr;         /* RC_SYS_* */
-    int64_t arg[6];      /* by place; the place of a string holds 0 */
-    const char *str[2];  /* NUL-terminated, in the order of their places */
-    const void *data;    /* request data */
+    uint32_t nr;        /* RC_SYS_* */
+    int64_t arg[6];     /* by place; the place of a string holds 0 */
+    const char *str[2]; /* NUL-terminated, in the order of their places */
+    const void *data;   /* request data */
     size_t data_len;
-    void *reply;         /* where reply data goes */
+    void *reply; /* where reply data goes */
     size_t reply_cap;
-    size_t reply_len;    /* set by the backend */
+    size_t reply_len; /* set by the backend */
 };
 
 struct rc_sys {

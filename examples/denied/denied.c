@@ -5,13 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void report(const char *what, int result)
-{
+static void report(const char *what, int result) {
     printf("%s: %s\n", what, result == 0 ? "allowed" : strerror(errno));
 }
 
-int main(void)
-{
+int main(void) {
     /* mkdirat is not in the allow-list. */
     report("mkdir /loot", mkdir("/loot", 0700));
     /* The network rules name no address. */

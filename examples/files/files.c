@@ -7,19 +7,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int fail(const char *what, const char *path)
-{
+static int fail(const char *what, const char *path) {
     fprintf(stderr, "files: %s %s: %s\n", what, path, strerror(errno));
     return 1;
 }
 
-static int by_name(const void *a, const void *b)
-{
+static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int list(const char *path)
-{
+static int list(const char *path) {
     DIR *directory = opendir(path);
     if (!directory)
         return fail("opendir", path);
@@ -34,14 +31,14 @@ static int list(const char *path)
         struct stat st;
         if (stat(names[i], &st) != 0)
             return fail("stat", names[i]);
-        printf("%s%s %lld bytes\n", names[i], S_ISDIR(st.st_mode) ? "/" : "", S_ISDIR(st.st_mode) ? 0 : (long long)st.st_size);
+        printf("%s%s %lld bytes\n", names[i], S_ISDIR(st.st_mode) ? "/" : "",
+               S_ISDIR(st.st_mode) ? 0 : (long long)st.st_size);
         free(names[i]);
     }
     return 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc != 3) {
         fprintf(stderr, "usage: files INPUT OUTPUT\n");
         return 2;

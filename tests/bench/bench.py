@@ -153,10 +153,9 @@ def bench_round_trip(folder: Path) -> None:
 
 def bench_verify(folder: Path) -> None:
     """A file of MIB MiB: its WASM section is a module with a huge custom section."""
-    from recompiler.keystore import KeyStore
-
     from recompiler import native as c_reader
     from recompiler import verify
+    from recompiler.keystore import KeyStore
 
     hello = (folder / "hello.wasm").read_bytes()
     big = folder / "big.wasm"

@@ -6,8 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int exchange(int fd, const char *out, size_t out_len, char *in, size_t in_len)
-{
+static int exchange(int fd, const char *out, size_t out_len, char *in, size_t in_len) {
     if (out_len && write(fd, out, out_len) != (ssize_t)out_len)
         return -1;
     for (size_t got = 0; got < in_len;) {
@@ -19,8 +18,7 @@ static int exchange(int fd, const char *out, size_t out_len, char *in, size_t in
     return 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static char buffer[4096];
     if (argc != 4)
         return 2;
@@ -42,6 +40,7 @@ int main(int argc, char **argv)
         if (exchange(pair[0], buffer, request, buffer, reply) != 0)
             return 1;
     clock_gettime(CLOCK_MONOTONIC, &end);
-    printf("%.0f\n", ((double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec)) / (double)count);
+    printf("%.0f\n",
+           ((double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec)) / (double)count);
     return 0;
 }
