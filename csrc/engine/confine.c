@@ -238,7 +238,7 @@ static int drop_capabilities(void) {
 }
 
 int container_confine(struct container *c, int namespaces, uid_t uid, gid_t gid, struct rc_error *err) {
-    c->in_force = namespace_bits(namespaces) | FORCE_NO_NEW_PRIVILEGES;
+    c->in_force |= namespace_bits(namespaces) | FORCE_NO_NEW_PRIVILEGES;
     if (c->in_force & FORCE_USER_NS && map_user(uid, gid) < 0) {
         return rc_fail(err, RC_E_SANDBOX, 0, "the user namespace's map: %s", strerror(errno));
     }

@@ -258,14 +258,33 @@ static _Noreturn void serve(const struct container *c) {
     }
 }
 
-static _Noreturn void live(struct container *c, int namespaces, uid_t uid, gid_t gid) {
-    struct report report = {0};
+/* cgroups(7): "0" is the writer. v1, v2 and what lies between are the same here: who made the groups knows. */
+static int enter_groups(struct container *c, struct rc_error *err) {
+    for (int i = 0; c->cgroup[i] >= 0; i++) {
+        if (write(c->cgroup[i], "0", 1) != 1) {
+            return rc_fail(err, RC_E_SANDBOX, 0, "cgroup %d of the record: %s", i, strerror(errno));
+        }
+        close(c->cgroup[i]);
+    }
+    return c->cgroup[0] >= 0 ? FORCE_CGROUP : 0;
+}
+
+static int confine(struct container *c, int namespaces, uid_t uid, gid_t gid, struct rc_error *err) {
     /* The zygote may be dead already: then the lifeline says so. */
     if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
-        report.failed = rc_fail(&report.err, RC_E_SANDBOX, 0, "PR_SET_PDEATHSIG: %s", strerror(errno));
-    } else {
-        report.failed = container_confine(c, namespaces, uid, gid, &report.err);
+        return rc_fail(err, RC_E_SANDBOX, 0, "PR_SET_PDEATHSIG: %s", strerror(errno));
     }
+    int groups = enter_groups(c, err);
+    if (groups < 0) {
+        return -1;
+    }
+    c->in_force = (uint32_t)groups;
+    return container_confine(c, namespaces, uid, gid, err);
+}
+
+static _Noreturn void live(struct container *c, int namespaces, uid_t uid, gid_t gid) {
+    struct report report = {0};
+    report.failed = confine(c, namespaces, uid, gid, &report.err);
     report.in_force = c->in_force;
     if (send(c->lifeline, &report, sizeof report, MSG_NOSIGNAL) < 0 || report.failed) {
         _exit(1);

@@ -10,7 +10,8 @@ enum { CONTROL_MAGIC = 0x31454352 /* "RCE1" */, CONTROL_VALUES = 6, CONTROL_FDS 
 /* A request has one answer: its type with CONTROL_REPLY added, its id, value[0] >= 0 or -errno. A notice has id 0. */
 enum control_type {
     CONTROL_LOAD = 1,   /* to the zygote, once. value: size. data: blake3[32], settings. fd: the artifact */
-    CONTROL_CREATE = 2, /* to the zygote. data: struct control_container, rules, name. fd: the root directory */
+    CONTROL_CREATE = 2, /* to the zygote. data: struct control_container, rules, name. fds: the root directory,
+                         * then cgroup.procs, open for writing, of each group the container shall be in */
     CONTROL_SPAWN = 3,  /* to a container. value: entry, argc, envc, flags. data: argv, env, cwd. fds: 0, 1, 2 */
     CONTROL_SIGNAL = 4, /* to a container. value: pid, signal */
     CONTROL_STOP = 5,   /* to a container, or to the zygote: it and all in it end */

@@ -49,6 +49,7 @@ enum in_force { /* docs/engine.md names and explains them */
                 FORCE_NO_CAPABILITIES = 1 << 13,
                 FORCE_NO_NEW_PRIVILEGES = 1 << 14,
                 FORCE_SECCOMP = 1 << 15,
+                FORCE_CGROUP = 1 << 16, /* the groups that the caller made and passed */
 };
 struct container {
     const struct engine *engine;
@@ -56,16 +57,18 @@ struct container {
     struct control_rule rule[CONTROL_RULES];
     char name[64];
     uint32_t in_force;
-    int control;  /* SPAWN, SIGNAL and STOP come here */
-    int lifeline; /* its other end is the zygote's: closed when the zygote is gone */
-    int root;     /* O_PATH of the directory that is the guests' "/" */
+    int control;             /* SPAWN, SIGNAL and STOP come here */
+    int lifeline;            /* its other end is the zygote's: closed when the zygote is gone */
+    int cgroup[CONTROL_FDS]; /* cgroup.procs of each, -1 behind the last */
+    int root;                /* O_PATH of the directory that is the guests' "/" */
     dev_t root_device;
     ino_t root_inode;
 };
 /* Reads what CONTROL_CREATE says. E_USAGE. */
 int container_parse(struct container *c, const struct control_message *m, struct rc_error *err);
-/* Forks a container with root_fd as its root; zygote_fds are not for it. Fills what the zygote keeps of it: lifeline,
- * and control, the end of the container's control socket that goes to who asked. Its pid, or -1 with *err. */
+/* Forks a container with root_fd as its root; takes the process into the groups of c->cgroup. zygote_fds are not for
+ * it. Fills what the zygote keeps of it: lifeline, and control, the end of the container's control socket that goes to
+ * who asked. Its pid, or -1 with *err. */
 pid_t container_start(struct container *c, int root_fd, const struct pollfd *zygote_fds, int zygote_fd_count,
                       int *control, int *lifeline, struct rc_error *err);
 /* Namespaces to ask clone(2) for, best first, until one is granted; ends with 0. */

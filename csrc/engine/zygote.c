@@ -44,7 +44,7 @@ static void answer_load(int control) {
 }
 
 static int create(int *container_control, struct rc_error *err) {
-    if (!engine.module || message.fd_count != 1) {
+    if (!engine.module || message.fd_count < 1) {
         return rc_fail(err, RC_E_USAGE, 0, "CREATE needs a loaded module and the fd of a root directory");
     }
     if (watched_count > CONTAINERS) {
@@ -54,6 +54,9 @@ static int create(int *container_control, struct rc_error *err) {
         return -1;
     }
     container.engine = &engine;
+    for (int i = 0; i < CONTROL_FDS; i++) {
+        container.cgroup[i] = i + 1 < message.fd_count ? message.fd[i + 1] : -1;
+    }
     struct pollfd *slot = &watched[watched_count];
     pid_t pid = container_start(&container, message.fd[0], watched, watched_count, container_control, &slot->fd, err);
     if (pid < 0) {

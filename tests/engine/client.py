@@ -34,6 +34,7 @@ TIMEOUT = 20
 FORCE_NAMES = (
     *("user_ns", "mount_ns", "pid_ns", "net_ns", "ipc_ns", "uts_ns", "root", "chroot", "overlay", "no_devices"),
     *("landlock_files", "landlock_net", "landlock_scope", "no_capabilities", "no_new_privileges", "seccomp"),
+    "cgroup",
 )
 FORCE = {name: 1 << bit for bit, name in enumerate(FORCE_NAMES)}
 
@@ -237,6 +238,7 @@ class Zygote:
         name: str = "test",
         required: int = 0,
         unwanted: int = 0,
+        cgroups: Sequence[int] = (),
     ) -> Container:
         limits = limits or Limits()
         spec = CONTAINER.pack(
@@ -246,7 +248,7 @@ class Zygote:
         )
         fd = os.open(root, os.O_PATH | os.O_DIRECTORY)
         try:
-            reply = self.control.request(CREATE, (), spec + b"".join(rules) + name.encode(), [fd])
+            reply = self.control.request(CREATE, (), spec + b"".join(rules) + name.encode(), [fd, *cgroups])
         finally:
             os.close(fd)
         control = Control(socket.socket(fileno=reply.fds[0]))
