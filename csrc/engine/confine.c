@@ -100,9 +100,12 @@ static int tmpfs(uint64_t bytes) {
         return -1;
     }
     snprintf(size, sizeof size, "%llu", (unsigned long long)(bytes ? bytes : DISK_DEFAULT));
-    set_string(fs, "size", size);
-    set_string(fs, "nr_inodes", "65536"); /* empty files cost memory too */
-    set_string(fs, "mode", "0700");
+    /* Empty files cost memory too. */
+    if (set_string(fs, "size", size) < 0 || set_string(fs, "nr_inodes", "65536") < 0 ||
+        set_string(fs, "mode", "0700") < 0) {
+        close(fs);
+        return -1;
+    }
     return mount_of(fs);
 }
 

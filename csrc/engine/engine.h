@@ -98,7 +98,8 @@ extern struct guest guest;
 
 /* Learns the module's shape (merged, programs) from its exports. */
 void entry_scan(struct engine *e);
-/* Finds the entry's memory (into guest.memory) and runs it; *trap is what ended it, or NULL. E_ENGINE_*. */
+/* Finds the entry's memory (into guest.memory) and runs it; *trap is what ended it, or NULL: then the status is in
+ * guest.wasi. E_ENGINE_*. */
 int entry_call(const struct engine *e, const wasmtime_instance_t *instance, int64_t entry, wasm_trap_t **trap,
                struct rc_error *err);
 

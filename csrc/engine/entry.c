@@ -58,5 +58,9 @@ int entry_call(const struct engine *e, const wasmtime_instance_t *instance, int6
     }
     wasmtime_error_t *error =
         wasmtime_func_call_unchecked(guest.context, &function.of.func, slot, sizeof slot / sizeof *slot, trap);
-    return error ? engine_fail(err, RC_E_ENGINE_TRAP, name, error) : 0;
+    if (error) {
+        return engine_fail(err, RC_E_ENGINE_TRAP, name, error);
+    }
+    guest.wasi.exit_code = e->merged ? slot[0].i32 : 0;
+    return 0;
 }

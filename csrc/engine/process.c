@@ -92,7 +92,7 @@ static void run(const struct container *c, const struct control_message *m, stru
     if (trap) {
         trap_end(trap);
     }
-    _exit(0); /* returned from main */
+    _exit(guest.wasi.exit_code & 0xff);
 }
 
 void process_run(const struct container *c, const struct control_message *m) {

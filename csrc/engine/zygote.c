@@ -13,6 +13,7 @@
 enum { CONTAINERS = 512 };
 
 static struct engine engine;
+static int ready; /* loaded and locked down */
 static struct control_message message;
 static struct container container; /* the one that is being made: its fork keeps it */
 /* [0] is the control socket, then one lifeline per container; the poll set, and what a new container must close. */
@@ -22,9 +23,6 @@ static int watched_count = 1;
 
 static int load(struct rc_error *err) {
     const struct control_message *m = &message;
-    if (engine.module) {
-        return rc_fail(err, RC_E_USAGE, 0, "a zygote loads once");
-    }
     if (m->fd_count != 1 || m->len < 32 || m->record.value[0] < 0) {
         return rc_fail(err, RC_E_USAGE, 0, "LOAD needs a size, a digest, settings and one fd");
     }
@@ -36,15 +34,16 @@ static int load(struct rc_error *err) {
 
 static void answer_load(int control) {
     struct rc_error err = {0};
-    int result = load(&err);
+    int result = ready ? rc_fail(&err, RC_E_USAGE, 0, "a zygote loads once") : load(&err);
     control_answer(control, &message.record, result, &err);
-    if (result < 0) {
+    if (result < 0 && !ready) {
         _exit(1); /* a library in an unknown state: the next zygote is a new process */
     }
+    ready = 1;
 }
 
 static int create(int *container_control, struct rc_error *err) {
-    if (!engine.module || message.fd_count < 1) {
+    if (!ready || message.fd_count < 1) {
         return rc_fail(err, RC_E_USAGE, 0, "CREATE needs a loaded module and the fd of a root directory");
     }
     if (watched_count > CONTAINERS) {
@@ -126,8 +125,8 @@ static void answer(int control) {
 void zygote_run(int control) {
     watched[0] = (struct pollfd){.fd = control, .events = POLLIN};
     for (;;) {
-        if (poll(watched, (nfds_t)watched_count, -1) < 0 && errno != EINTR) {
-            _exit(1);
+        if (poll(watched, (nfds_t)watched_count, -1) < 0) {
+            continue; /* EINTR: the process was stopped and goes on */
         }
         for (int i = watched_count - 1; i > 0; i--) {
             if (watched[i].revents) {

@@ -17,12 +17,15 @@ HERE = Path(__file__).parent
 NOBODY = 65534
 EVERYTHING = frozenset(numbers())
 
-if not ENGINE.exists():
-    pytest.skip("no engine was built for this machine", allow_module_level=True)
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> None:
+    if not ENGINE.exists():
+        pytest.skip("no engine was built for this machine")
 
 
 @pytest.fixture(scope="session")
-def artifact(compile_guest: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def artifact(engine: None, compile_guest: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """guest.c, compiled ahead of time."""
     path = tmp_path_factory.mktemp("aot") / "guest.cwasm"
     path.write_bytes(aot.compile_module(compile_guest(HERE / "guest.c").read_bytes(), TARGET))

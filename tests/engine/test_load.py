@@ -90,8 +90,10 @@ def test_a_zygote_loads_once_and_only_then_makes_containers(artifact: Path, root
         with pytest.raises(Refused, match="needs a loaded module"):
             zygote.create(root, EVERYTHING)
         zygote.load(artifact)
+        container = zygote.create(root, EVERYTHING)
         with pytest.raises(Refused, match="loads once"):
             zygote.load(artifact)
+        assert container.run("guest", "exit", "5").status == 5
 
 
 @pytest.mark.parametrize("wat", ["(module)", '(module (func (export "_start") (param i32)))'])
