@@ -6,7 +6,19 @@ import random
 from typing import Final
 
 _SEED: Final = 20260101
-_WORDS: Final = "stub payload trailer footer statement guest host trap fault image layer bundle policy oracle".split()
+_WORDS: Final = (
+    "stub",
+    "payload",
+    "trailer",
+    "footer",
+    "statement",
+    "guest",
+    "host",
+    "trap",
+    "fault",
+    "image",
+    "oracle",
+)
 
 
 def _text(lines: int) -> bytes:

@@ -18,7 +18,9 @@ def program_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The compiled programs, two at a time."""
     folder = tmp_path_factory.mktemp("programs")
     outputs = [folder / f"{source.stem}.wasm" for source in SOURCES]
-    arguments = [[str(source), "-Wall", "-Wextra", "-o", str(out)] for source, out in zip(SOURCES, outputs, strict=True)]
+    arguments = [
+        [str(source), "-Wall", "-Wextra", "-o", str(out)] for source, out in zip(SOURCES, outputs, strict=True)
+    ]
     with ThreadPoolExecutor(2) as pool:
         assert not any(pool.map(cc.compile_c, arguments))
     return outputs

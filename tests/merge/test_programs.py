@@ -54,7 +54,9 @@ def differences(merged: Merged, engine: wasmtime.Engine, alone: dict[int, Outcom
     return wrong
 
 
-def test_every_program_is_run_and_some_fail_and_some_change_files(alone: dict[int, Outcome], programs: dict[str, bytes]) -> None:
+def test_every_program_is_run_and_some_fail_and_some_change_files(
+    alone: dict[int, Outcome], programs: dict[str, bytes]
+) -> None:
     assert {name for name, *_ in RUNS} == set(programs)
     assert len(programs) >= 30
     assert {outcome.status for outcome in alone.values()} >= {0, 1, 2, 3, 7, 42}

@@ -89,8 +89,8 @@ class _Merger:
             self.functions += zip(types, map(each.link_body, each.module.bodies), strict=True)
         table = self._generate(entity)
         # 4. Functions that are the same get the same index.
-        index = equal.classes(self.imported, *map(list, zip(*self.functions, strict=True)))
-        return self._write(index, entity, table), self._figures(index)
+        index = equal.classes(self.imported, self.functions)
+        return self._write(index, entity, table), self._figures(set(index[self.imported : entity]))
 
     def _generate(self, entity: int) -> int:
         """The entries from function entity on, and the dispatcher; returns the dispatcher's table."""
@@ -181,20 +181,21 @@ class _Merger:
         owners: dict[int, set[int]] = {}
         for number, each in enumerate(self.programs):
             names.put(FUNC, index[entity + number], each.name.encode())
-            names.put(FUNC, index[each.maps[FUNC][each.start]], f"{each.name}:_start".encode())
             for function in each.maps[FUNC]:
                 owners.setdefault(index[function], set()).add(number)
+        private = {new for new, who in owners.items() if len(who) == 1}
         for each in self.programs:
             maps = {**each.maps, FUNC: [index[function] for function in each.maps[FUNC]]}
-            names.take(each.module, maps, each.name.encode(), {new for new, who in owners.items() if len(who) == 1})
+            names.take(each.module, maps, each.name.encode(), private)
+            names.put_function(maps[FUNC][each.start], program.START, each.name.encode(), private)
         return names.section()
 
-    def _figures(self, index: list[int]) -> dict[str, int]:
+    def _figures(self, functions: set[int]) -> dict[str, int]:
         spaces = self.spaces
         return {
             "programs": len(self.programs),
             "functions_in": sum(len(each.module.functions) for each in self.programs),
-            "functions_out": len(set(index)) - self.imported - len(self.programs) - 1,
+            "functions_out": len(functions),
             "imports_in": sum(len(each.module.imports) for each in self.programs),
             "imports_out": len(spaces.imports),
             "memories_in": sum(len(each.module.memories) for each in self.programs),

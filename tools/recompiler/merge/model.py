@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 # Index spaces. The first five are also the kinds of imports and exports.
@@ -149,9 +151,12 @@ class Data:
     offset: Code | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Module:
-    """A module's index spaces; functions are the type indices of the defined ones, bodies their code."""
+    """A module's index spaces; functions are the type indices of the defined ones, bodies their code.
+
+    What is cached may be asked for when the reader is done.
+    """
 
     data: bytes
     types: list[FuncType] = field(default_factory=list)
@@ -168,17 +173,27 @@ class Module:
     bodies: list[Code] = field(default_factory=list)
     custom: list[tuple[bytes, int, int]] = field(default_factory=list)  # name, and where its contents start and end
 
+    @cached_property
+    def _imported(self) -> Counter[int]:
+        return Counter(each.kind for each in self.imports)
+
+    @cached_property
+    def _function_types(self) -> list[int]:
+        imported = [each.type for each in self.imports if isinstance(each.type, int) and each.kind == FUNC]
+        return imported + self.functions
+
+    @cached_property
+    def _exported(self) -> dict[tuple[bytes, int], int]:
+        return {(each.name, each.kind): each.index for each in self.exports}
+
     def imported(self, kind: int) -> int:
         """How many imports of this kind stand before the defined ones."""
-        return sum(each.kind == kind for each in self.imports)
+        return self._imported[kind]
 
     def function_type(self, index: int) -> FuncType:
         """The type of a function by its index; the reader has checked both."""
-        types = [each.type for each in self.imports if each.kind == FUNC]
-        number = types[index] if index < len(types) else self.functions[index - len(types)]
-        assert isinstance(number, int)
-        return self.types[number]
+        return self.types[self._function_types[index]]
 
     def exported(self, name: bytes, kind: int) -> int | None:
         """The index of what is exported under this name, if it is of this kind."""
-        return next((each.index for each in self.exports if (each.name, each.kind) == (name, kind)), None)
+        return self._exported.get((name, kind))

@@ -79,13 +79,18 @@ class Names:
         """Names a thing."""
         self._plain.setdefault(space, {}).setdefault(index, text)
 
+    def put_function(self, index: int, text: bytes, program: bytes, private: set[int]) -> None:
+        """Names a function; one that only this program has with the program's name before it."""
+        self.put(FUNC, index, program + b":" + text if index in private else text)
+
     def take(self, module: Module, maps: Maps, program: bytes, private: set[int]) -> None:
-        """Takes over a program's names; a private function's name begins with the program's."""
+        """Takes over a program's names; private are the functions that one program has."""
         for space, index, text in plain(module):
             if index < len(maps[space]):
-                new = maps[space][index]
-                own = space == FUNC and new in private
-                self.put(space, new, program + b":" + text if own else text)
+                if space == FUNC:
+                    self.put_function(maps[FUNC][index], text, program, private)
+                else:
+                    self.put(space, maps[space][index], text)
         for id_, function, text in inside_functions(module):
             if function < len(maps[FUNC]):
                 self._inside[id_].setdefault(maps[FUNC][function], text)

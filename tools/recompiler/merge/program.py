@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -62,12 +63,7 @@ def check_name(name: str) -> None:
     """Refuses what cannot name a program. Raises Error E_USAGE."""
     if name in RESERVED or name.startswith("memory."):
         raise Error("E_USAGE", f"a program cannot be called {name}: the merged module exports something else so")
-    if (
-        not name.isprintable()
-        or "/" in name
-        or not 0 < len(name.encode(errors="replace")) < 256
-        or "\ud800" <= max(name) <= "\udfff"
-    ):
+    if not name.isprintable() or "/" in name or not 0 < len(name.encode()) < 256:  # surrogates are not printable
         raise Error("E_USAGE", f"{ascii(name)[:80]} is no name for a program: 1 to 255 bytes, printable, without /")
 
 
@@ -85,9 +81,8 @@ def load(given: Sequence[tuple[str, bytes]]) -> list[Program]:
         data[digest] = each
     if not data:
         raise Error("E_USAGE", "no program to merge")
-    every = [name for row in names.values() for name in row]
-    for name in every:
-        if every.count(name) > 1:
+    for name, count in Counter(name for row in names.values() for name in row).items():
+        if count > 1:
             raise Error("E_USAGE", f"two programs are called {name}; --names gives them others")
     return [_load(tuple(sorted(names[digest])), digest, data[digest]) for digest in sorted(data)]
 

@@ -5,7 +5,7 @@ Code is kept as byte ranges and the places where it names an index. What it hold
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Final, TypeVar
 
 from recompiler.errors import Error
@@ -208,9 +208,9 @@ def read(data: bytes) -> Module:
 
 def sizes(module: Module) -> dict[int, int]:
     """How many things each index space holds, imports included."""
-    defined = (module.functions, module.tables, module.memories, module.globals, module.tags)
+    spaces: tuple[Sized, ...] = (module.functions, module.tables, module.memories, module.globals, module.tags)
     return {
-        **{kind: module.imported(kind) + len(items) for kind, items in zip(KINDS, defined, strict=True)},
+        **{kind: module.imported(kind) + len(space) for kind, space in zip(KINDS, spaces, strict=True)},
         TYPE: len(module.types),
         DATA: len(module.segments),
         ELEMENT: len(module.elements),

@@ -70,7 +70,7 @@ class _Printer:
         yield f"(table {table} {len(self.rows)} {len(self.rows)} funcref)"
         yield f"(elem (table {table}) (i32.const 0) func"
         for row in self.rows:
-            yield f"  {self._name(FUNC, row.function)} (; {row.entry} {row.digest.hex()} ;)"
+            yield f"  {self._name(FUNC, row.function)} (; {row.entry} {row.digest.hex()} {_quoted(row.name)} ;)"
         yield ")"
         for function in dict.fromkeys((index, *(row.function for row in self.rows))):
             yield from self._function(function)
@@ -106,7 +106,12 @@ class _Printer:
             return str(index)
         if _PLAIN_NAME.fullmatch(text):
             return f"${text}"
-        return '$"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\u{{{ord(c):x}}}" for c in text) + '"'
+        return f"${_quoted(text)}"
+
+
+def _quoted(text: str) -> str:
+    """Text as WAT and a terminal can bear it, even inside a comment."""
+    return '"' + "".join(c if c.isprintable() and c not in '"\\;' else f"\\u{{{ord(c):x}}}" for c in text) + '"'
 
 
 def _signature(type_: FuncType) -> str:
