@@ -191,7 +191,14 @@ class Container:
     def signal(self, pid: int, sig: int) -> None:
         self.control.request(SIGNAL, (pid, sig))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
+        """Ends the container."""
         self.control.close()
 
 
@@ -201,7 +208,7 @@ class Zygote:
 
     uid: int | None = None
     prefix: tuple[str, ...] = ()
-    containers: list[Container] = field(default_factory=list)
+    containers: list[Container] = field(default_factory=list)  # closed with the zygote at the latest
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

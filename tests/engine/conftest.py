@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,6 @@ def root(tmp_path: Path) -> Path:
     return top
 
 
-@pytest.fixture
-def zygote(artifact: Path) -> Iterator[Zygote]:
-    with Zygote() as zygote:
-        zygote.load(artifact)
-        yield zygote
-
-
 POOR = (sys.executable, str(HERE / "poor.py"))
 WAYS = {
     "root": {},
@@ -80,41 +74,52 @@ def need(container: Container, *names: str) -> None:
         pytest.skip(f"not to be had here: {', '.join(sorted(missing))}")
 
 
-def _start(way: str, artifact: Path, root: Path) -> Iterator[Container]:
-    options = dict(WAYS[way])
-    if os.geteuid() != 0:
-        if way == "root":
-            pytest.skip("not root")
-        options.pop("uid", None)
-    with Zygote(**options) as zygote:  # type: ignore[arg-type]
-        zygote.load(artifact)
-        yield zygote.create(root, EVERYTHING)
+@pytest.fixture(scope="session")
+def zygotes(artifact: Path) -> Iterator[Callable[[str], Zygote]]:
+    """One loaded zygote per way, for all tests that do not kill it."""
+    with ExitStack() as stack:
+        made: dict[str, Zygote] = {}
+
+        def zygote_of(way: str) -> Zygote:
+            if way not in made:
+                options = dict(WAYS[way])
+                if os.geteuid() != 0:
+                    if way == "root":
+                        pytest.skip("not root")
+                    options.pop("uid", None)
+                made[way] = stack.enter_context(Zygote(**options))  # type: ignore[arg-type]
+                made[way].load(artifact)
+            return made[way]
+
+        yield zygote_of
+
+
+@pytest.fixture
+def zygote(zygotes: Callable[[str], Zygote]) -> Zygote:
+    return zygotes("root" if os.geteuid() == 0 else "user")
 
 
 @pytest.fixture(params=WAYS)
-def container(request: pytest.FixtureRequest, artifact: Path, root: Path, poor_ways: bool) -> Iterator[Container]:
+def container(
+    request: pytest.FixtureRequest, zygotes: Callable[[str], Zygote], root: Path, poor_ways: bool
+) -> Iterator[Container]:
     """A container with every syscall; of an engine that runs as root, as a user, and where little can be had."""
     if "prefix" in WAYS[request.param] and not poor_ways:
         pytest.skip("no user namespace can be made here")
-    yield from _start(request.param, artifact, root)
+    with zygotes(request.param).create(root, EVERYTHING) as container:
+        yield container
 
 
 @pytest.fixture(params=["root", "user"])
-def confined(request: pytest.FixtureRequest, artifact: Path, root: Path) -> Iterator[Container]:
+def confined(request: pytest.FixtureRequest, zygotes: Callable[[str], Zygote], root: Path) -> Iterator[Container]:
     """A container that has namespaces."""
-    for container in _start(request.param, artifact, root):
+    with zygotes(request.param).create(root, EVERYTHING) as container:
         need(container, "root", "overlay", "pid_ns", "net_ns")
         yield container
 
 
 @pytest.fixture(scope="module")
-def shared_zygote(artifact: Path) -> Iterator[Zygote]:
-    """One zygote for many tests that only kill what is below it."""
-    with Zygote() as zygote:
-        zygote.load(artifact)
-        yield zygote
-
-
-@pytest.fixture(scope="module")
-def shared_container(shared_zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Container:
-    return shared_zygote.create(tmp_path_factory.mktemp("root"), EVERYTHING)
+def shared_container(zygotes: Callable[[str], Zygote], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    """One container for many tests that only kill guests."""
+    with zygotes("root").create(tmp_path_factory.mktemp("root"), EVERYTHING) as container:
+        yield container

@@ -134,10 +134,10 @@ def test_a_guest_dies_of(shared_container: Container, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*NEW_CODE, *OTHERS, *OF_THE_ZYGOTE])
-def test_a_container_dies_of(shared_zygote: Zygote, root: Path, name: str) -> None:
-    container = shared_zygote.create(root, EVERYTHING)
+def test_a_container_dies_of(zygote: Zygote, root: Path, name: str) -> None:
+    container = zygote.create(root, EVERYTHING)
     dies(container.pid, {**NEW_CODE, **OTHERS, **OF_THE_ZYGOTE}[name])
-    assert shared_zygote.control.notice(0x4002, container.pid).value[2] == 31
+    assert zygote.control.notice(0x4002, container.pid).value[2] == 31
 
 
 @pytest.mark.parametrize("name", [*NEW_CODE, *OTHERS])
