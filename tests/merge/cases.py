@@ -30,7 +30,7 @@ def _text(lines: int) -> bytes:
 TEXT: Final = _text(400)
 BYTES: Final = random.Random(_SEED).randbytes(10_007)
 NUMBERS: Final = "".join(f"{random.Random(n).randrange(-500, 500)}\n" for n in range(300)).encode()
-TABLE: Final = b"".join(b"%d:user%d:/home/%d\n" % (n, n * n, n) for n in range(50))
+TABLE: Final = b"".join(b"%d:user%d:/data/%d\n" % (n, n * n, n) for n in range(50))
 JSON: Final = b'{"a": [1, -2.5e3, true, null, "x\\"y"], "b": {}, "c": {"d": [[], [[]]]}}\n'
 LEFT: Final = b"".join(b"%04d\n" % n for n in range(0, 90, 2))
 RIGHT: Final = b"".join(b"%04d\n" % n for n in range(0, 90, 3))
