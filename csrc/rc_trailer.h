@@ -36,4 +36,7 @@ const char *rc_section_name(uint32_t type); /* "WASM" */
 int rc_elf_check(const uint8_t *head, uint64_t size, struct rc_error *err);
 int rc_wasm_header(const uint8_t *wasm, uint64_t len, struct rc_error *err);
 
+/* rc_wasm_check over the len bytes at offset, of which it reads only what it looks at. 0 or -1. */
+int rc_wasm_check_source(const struct rc_source *source, uint64_t offset, uint64_t len, struct rc_error *err);
+
 #endif

@@ -129,7 +129,7 @@ static int contents(const struct rc_source *file, const struct rc_statement *st,
 
     for (int i = 0; i < st->section_count && !result; i++) {
         const struct rc_section *s = &st->section[i];
-        int keep = s->type == RC_MANIFEST || (s->type == RC_WASM && (load || st->kind == RC_EXECUTABLE));
+        int keep = s->type == RC_MANIFEST || (s->type == RC_WASM && load);
         struct rc_source source;
 
         result = section_source(file, st, s, section_fds, &source, err) ||
@@ -150,12 +150,24 @@ static const struct rc_section *find(const struct rc_statement *st, uint32_t typ
     return s;
 }
 
-static int meaning(const struct rc_statement *st, const struct content content[5], struct rc_error *err) {
+/* A module that is not kept is read again here; that it is still the one that was hashed, rc_source_unchanged says. */
+static int module_check(const struct rc_source *file, const struct rc_section *wasm, const struct content *c,
+                        struct rc_error *err) {
+    if (c->bytes)
+        return rc_wasm_check(c->bytes, (size_t)wasm->size, err);
+
+    int result = rc_wasm_check_source(file, wasm->offset, wasm->size, err);
+
+    return rc_source_unchanged(file, err) || result ? -1 : 0;
+}
+
+static int meaning(const struct rc_source *file, const struct rc_statement *st, const struct content content[5],
+                   struct rc_error *err) {
     const struct rc_section *wasm = find(st, RC_WASM), *manifest = find(st, RC_MANIFEST);
 
     if (st->kind == RC_EXECUTABLE) {
         if (rc_elf_check(content[RC_STUB].head, find(st, RC_STUB)->size, err) ||
-            rc_wasm_check(content[RC_WASM].bytes, (size_t)wasm->size, err))
+            module_check(file, wasm, &content[RC_WASM], err))
             return -1;
     } else if (rc_wasm_header(content[RC_WASM].head, wasm->size, err))
         return -1;
@@ -205,7 +217,7 @@ static int verify(const struct rc_source *file, const struct rc_keystore *store,
         return -1;
     /* 7 content, 8 meaning */
     result =
-        contents(file, st, load, section_fds, content, err) || meaning(st, content, err) ||
+        contents(file, st, load, section_fds, content, err) || meaning(file, st, content, err) ||
         (load && (hand_out(&content[RC_WASM], find(st, RC_WASM), &out->wasm, &out->wasm_size, err) ||
                   hand_out(&content[RC_MANIFEST], find(st, RC_MANIFEST), &out->manifest, &out->manifest_size, err)));
     for (int type = RC_STUB; type <= RC_AOT; type++)

@@ -6,8 +6,16 @@
 
 #define SECTION_IDS 13
 
+/* The part of the module that is at hand: a module of a gigabyte is looked at in a few places only. */
+struct window {
+    const struct rc_source *source;
+    uint64_t base; /* where the module begins in the source */
+    uint64_t at, len;
+    uint8_t bytes[4096];
+};
+
 struct cursor {
-    const uint8_t *wasm;
+    struct window *window; /* shared by all cursors of a module */
     uint64_t at, end;
     struct rc_error *err;
 };
@@ -17,10 +25,22 @@ static int bad(struct cursor *c, int code, const char *what) {
 }
 
 static int byte(struct cursor *c, uint32_t *value) {
+    struct window *w = c->window;
+
     *value = 0;
     if (c->at == c->end)
         return bad(c, RC_E_WASM_SECTION, "a section ends too early");
-    *value = c->wasm[c->at++];
+    if (c->at < w->at || c->at - w->at >= w->len) {
+        uint64_t left = c->end - c->at;
+
+        w->at = c->at;
+        w->len = left < sizeof w->bytes ? left : sizeof w->bytes;
+        if (rc_source_read(w->source, w->base + w->at, w->bytes, (size_t)w->len, c->err)) {
+            w->len = 0;
+            return -1;
+        }
+    }
+    *value = w->bytes[c->at++ - w->at];
     return 0;
 }
 
@@ -39,18 +59,26 @@ static int leb(struct cursor *c, uint32_t *value) {
     return 0;
 }
 
+/* As much of a name as tells it from those that are known. */
 struct name {
-    const uint8_t *text;
+    char text[64];
     uint32_t len;
 };
 
 static int name(struct cursor *c, struct name *n) {
+    uint32_t b;
+
     if (leb(c, &n->len))
         return -1;
     if (n->len > c->end - c->at)
         return bad(c, RC_E_WASM_SECTION, "a name is longer than its section");
-    n->text = c->wasm + c->at;
-    c->at += n->len;
+    for (uint32_t i = 0; i < n->len && i < sizeof n->text; i++) {
+        if (byte(c, &b))
+            return -1;
+        n->text[i] = (char)b;
+    }
+    if (n->len > sizeof n->text)
+        c->at += n->len - sizeof n->text;
     return 0;
 }
 
@@ -74,7 +102,8 @@ static int frames(struct cursor *module, struct frame frame[SECTION_IDS]) {
         struct cursor inside = *module;
         struct name custom;
 
-        byte(module, &id);
+        if (byte(module, &id))
+            return -1;
         if (id >= SECTION_IDS)
             return bad(module, RC_E_WASM_SECTION, "a section with an unknown id");
         if (id && rank[id] <= last)
@@ -175,8 +204,8 @@ static int import(struct cursor *c) {
         return bad(c, RC_E_WASM_IMPORT, "an import that is not a function");
     if (!allowed(&module, &field))
         return rc_fail(c->err, RC_E_WASM_IMPORT, c->at, "import %.*s.%.*s is not one a stub provides",
-                       (int)(module.len < 64 ? module.len : 64), (const char *)module.text,
-                       (int)(field.len < 64 ? field.len : 64), (const char *)field.text);
+                       (int)(module.len < 64 ? module.len : 64), module.text, (int)(field.len < 64 ? field.len : 64),
+                       field.text);
     return leb(c, &type);
 }
 
@@ -227,13 +256,16 @@ int rc_wasm_header(const uint8_t *wasm, uint64_t len, struct rc_error *err) {
     return 0;
 }
 
-int rc_wasm_check(const uint8_t *wasm, size_t len, struct rc_error *err) {
-    struct cursor module = {wasm, 8, len, err};
+int rc_wasm_check_source(const struct rc_source *source, uint64_t offset, uint64_t len, struct rc_error *err) {
+    struct window window = {.source = source, .base = offset};
+    struct cursor module = {&window, 8, len, err};
     struct frame frame[SECTION_IDS] = {0};
     struct found found = {0};
     uint32_t functions, codes, unused;
+    uint8_t head[8];
 
-    if (rc_wasm_header(wasm, len, err) || frames(&module, frame))
+    if ((len >= sizeof head && rc_source_read(source, offset, head, sizeof head, err)) ||
+        rc_wasm_header(head, len, err) || frames(&module, frame))
         return -1;
     if (vector(&module, &frame[2], 2, &found, &unused) || vector(&module, &frame[3], 3, &found, &functions) ||
         vector(&module, &frame[7], 7, &found, &unused))
@@ -247,4 +279,10 @@ int rc_wasm_check(const uint8_t *wasm, size_t len, struct rc_error *err) {
     if (functions != codes)
         return rc_fail(err, RC_E_WASM_SECTION, 0, "%u functions have %u bodies", (unsigned)functions, (unsigned)codes);
     return 0;
+}
+
+int rc_wasm_check(const uint8_t *wasm, size_t len, struct rc_error *err) {
+    struct rc_source module = {.fd = -1, .bytes = wasm, .size = len};
+
+    return rc_wasm_check_source(&module, 0, len, err);
 }
