@@ -1,6 +1,7 @@
 """Starts of a guest beside native fork + execve, in one run, from one C client: how long to the first byte of output.
 
     python tests/engine/bench_spawn.py [--count 1000] [--burst 1000] [--idle 32] [--containers 200]
+                                        [--merged]
 
 Sequential starts (one waits for the other), a burst (all asked for at once, as many as the container may hold), and
 the private memory of guests that wait for input. Figures differ by machine; compare the columns of one run.
@@ -21,6 +22,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools"), str(ROOT)]
 
 from engine.client import ENGINE, EXITED, SPAWN, TARGET, Container, Limits, Zygote  # noqa: E402
 from recompiler import aot  # noqa: E402
+from recompiler.merge.merger import merge  # noqa: E402
 
 VKEXEC = ENGINE.with_name("vkexec")
 ALLOWED = ("write", "read", "close", "fstat", "fcntl", "lseek")
@@ -31,7 +33,7 @@ def percentiles(label: str, lines: list[str]) -> None:
     for column, what in enumerate(("first byte", "exit")):
         times = sorted(int(line.split()[column]) / 1000 for line in lines)
         p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
-        print(f"{label:<28} to {what:<10} p50 {p50:7.0f} us   p99 {p99:7.0f} us   ({len(times)} starts)")
+        print(f"{label:<30} to {what:<10} p50 {p50:7.0f} us   p99 {p99:7.0f} us   ({len(times)} starts)")
 
 
 def client(*arguments: str | Path, fd: int | None = None) -> list[str]:
@@ -54,7 +56,7 @@ def burst(container: Container, count: int) -> None:
         ended += message.type == EXITED
     seconds = time.perf_counter() - begin
     os.close(null)
-    print(f"{'engine, burst of ' + str(count):<28} {count / seconds:7.0f} starts/s")
+    print(f"{'engine, burst of ' + str(count):<30} {count / seconds:7.0f} starts/s")
 
 
 def private_kib(pid: int) -> dict[str, int]:
@@ -90,8 +92,8 @@ def idle(container: Container, count: int) -> None:
     rows = [private_kib(pid) for pid in pids]
     for name in rows[0]:
         values = sorted(row[name] for row in rows)
-        print(f"{'idle guest, ' + name:<28} {values[len(values) // 2]:7} KiB (median of {len(values)})")
-    print(f"{'private pages of AOT code':<28} {max(map(code_private_kib, pids)):7} KiB")
+        print(f"{'idle guest, ' + name:<30} {values[len(values) // 2]:7} KiB (median of {len(values)})")
+    print(f"{'private pages of AOT code':<30} {max(map(code_private_kib, pids)):7} KiB")
 
 
 def containers(zygote: Zygote, root: Path, count: int) -> None:
@@ -104,10 +106,23 @@ def containers(zygote: Zygote, root: Path, count: int) -> None:
     assert all(container.run("guest", "echo", "here").out == b"here\n" for container in made)
     kib = sorted(private_kib(container.pid)["private"] for container in made)
     times.sort()
-    print(f"{'container, ' + str(count) + ' at once':<28} made in p50 {times[len(times) // 2]:7.0f} us")
-    print(f"{'container, private':<28} {kib[len(kib) // 2]:7} KiB")
+    print(f"{'container, ' + str(count) + ' at once':<30} made in p50 {times[len(times) // 2]:7.0f} us")
+    print(f"{'container, private':<30} {kib[len(kib) // 2]:7} KiB")
     for container in made:
         container.close()
+
+
+def merged_artifact(work: Path) -> tuple[Path, int, int]:
+    """The programs of tests/merge in one artifact, how many they are, and the entry of echo."""
+    programs = {}
+    for source in sorted((ROOT / "tests" / "merge" / "programs").glob("*.c")):
+        output = work / f"{source.stem}.wasm"
+        subprocess.run([sys.executable, "-m", "recompiler", "cc", source, "-o", output], check=True)
+        programs[source.stem] = output.read_bytes()
+    merged = merge(list(programs.items()))
+    path = work / "merged.cwasm"
+    path.write_bytes(aot.compile_module(merged.data, TARGET))
+    return path, len(programs), next(row["entry"] for row in merged.entries.values() if row["export"] == "echo")
 
 
 def main() -> None:
@@ -116,6 +131,7 @@ def main() -> None:
     parser.add_argument("--burst", type=int, default=1000)
     parser.add_argument("--idle", type=int, default=32)
     parser.add_argument("--containers", type=int, default=200)
+    parser.add_argument("--merged", action="store_true", help="and a start from an artifact of many programs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -143,6 +159,14 @@ def main() -> None:
             burst(container, options.burst)
             idle(container, options.idle)
             containers(zygote, work / "root", options.containers)
+        if options.merged:
+            path, count, entry = merged_artifact(work)
+            with Zygote() as zygote:
+                zygote.load(path)
+                container = zygote.create(work / "root", ALLOWED)
+                fd = container.control.sock.fileno()
+                lines = client("--bench", str(fd), str(options.count), str(entry), "echo", "hello", fd=fd)
+                percentiles(f"engine, {count} programs merged", lines)
 
 
 if __name__ == "__main__":
