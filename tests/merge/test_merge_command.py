@@ -100,7 +100,7 @@ def test_a_refusal_names_the_program(files: list[Path], tmp_path: Path) -> None:
     assert (status, b"E_WASM_EXPORT: two: " in text) == (11, True)
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a\nb", "_dispatch", "memory", "memory.0", "x" * 256, "\ud800"])
+@pytest.mark.parametrize("name", ["", "a/b", "a\nb", "_dispatch", "_start", "memory", "memory.0", "x" * 256, "\ud800"])
 def test_a_name_that_cannot_be_exported_is_refused(name: str) -> None:
     with pytest.raises(Error) as refused:
         merge([(name, wasm())])

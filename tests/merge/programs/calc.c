@@ -4,10 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double add(double a, double b) { return a + b; }
-static double sub(double a, double b) { return a - b; }
-static double mul(double a, double b) { return a * b; }
-static double quotient(double a, double b) { return a / b; }
+static double add(double a, double b) {
+    return a + b;
+}
+static double sub(double a, double b) {
+    return a - b;
+}
+static double mul(double a, double b) {
+    return a * b;
+}
+static double quotient(double a, double b) {
+    return a / b;
+}
 static const struct {
     const char *name;
     double (*call)(double, double);

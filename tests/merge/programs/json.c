@@ -31,7 +31,9 @@ static void text(void) {
     next();
 }
 
-static void indent(int depth) { printf("\n%*s", 2 * depth, ""); }
+static void indent(int depth) {
+    printf("\n%*s", 2 * depth, "");
+}
 
 static void value(int depth) {
     if (depth > 100)

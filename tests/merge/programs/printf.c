@@ -12,12 +12,24 @@ int main(int argc, char **argv) {
             f++;
         } else if (f[0] == '%' && strchr("sdxfc%", f[1] ? f[1] : ' ')) {
             switch (*++f) {
-            case 's': fputs(word, stdout); break;
-            case 'd': printf("%ld", strtol(word, NULL, 0)); break;
-            case 'x': printf("%lx", strtoul(word, NULL, 0)); break;
-            case 'f': printf("%f", strtod(word, NULL)); break;
-            case 'c': putchar(word[0]); break;
-            default: putchar('%'); next--;
+            case 's':
+                fputs(word, stdout);
+                break;
+            case 'd':
+                printf("%ld", strtol(word, NULL, 0));
+                break;
+            case 'x':
+                printf("%lx", strtoul(word, NULL, 0));
+                break;
+            case 'f':
+                printf("%f", strtod(word, NULL));
+                break;
+            case 'c':
+                putchar(word[0]);
+                break;
+            default:
+                putchar('%');
+                next--;
             }
             next++;
         } else {

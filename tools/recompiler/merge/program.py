@@ -16,7 +16,7 @@ from recompiler.merge.rewriter import Linked, link
 
 START = b"_start"
 MEMORY_EXPORT = b"memory"
-RESERVED = ("_dispatch", "memory")
+RESERVED = ("_dispatch", "_initialize", "_start", "memory")
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Program:
 def check_name(name: str) -> None:
     """Refuses what cannot name a program. Raises Error E_USAGE."""
     if name in RESERVED or name.startswith("memory."):
-        raise Error("E_USAGE", f"a program cannot be called {name}: the merged module exports something else so")
+        raise Error("E_USAGE", f"a program cannot be called {name}: an export of that name means something else")
     if not name.isprintable() or "/" in name or not 0 < len(name.encode()) < 256:  # surrogates are not printable
         raise Error("E_USAGE", f"{ascii(name)[:80]} is no name for a program: 1 to 255 bytes, printable, without /")
 
