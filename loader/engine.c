@@ -136,6 +136,7 @@ int engine_load(uint8_t *wasm, size_t len, uint64_t memory_bytes, struct rc_wasi
     if (why) {
         return bad_module(why, err);
     }
+    runtime->memory.maxPages = module->memoryInfo.maxPages; /* wasm3 takes a bound of 0 pages for none */
     if (link_wasi(module, err) < 0) {
         return -1;
     }
@@ -154,6 +155,7 @@ int engine_load(uint8_t *wasm, size_t len, uint64_t memory_bytes, struct rc_wasi
 int engine_run(struct rc_error *err) {
     static const char prefix[] = "[trap] ";
     struct rc_wasi *wasi = m3_GetUserData(runtime);
+    rc_fence_guarding = 1; /* memory.grow may make the guest's memory large enough for a guard only now */
     M3Result why = m3_RunStart(start->module);
     if (!why) {
         why = m3_CallV(start);

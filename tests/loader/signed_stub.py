@@ -122,6 +122,15 @@ def run(
     return Outcome(process.returncode, stdout or b"", stderr or b"", vkernel)
 
 
+def process_of(program: Path) -> Path:
+    """/proc/PID of the child of this process that executes program."""
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            if os.readlink(f"/proc/{pid}/exe") == str(program):
+                return Path("/proc") / pid
+    raise LookupError(program)
+
+
 def run_alone(program: Path, *arguments: str, prefix: Sequence[str] = (), **options: Any) -> Outcome:
     """Runs program without any socket; env is given in full when it is given."""
     options = {"env": environment(program), "capture_output": True, "timeout": 60, "check": False} | options

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from signed_stub import IMPORTS, MEMORY, MIB, run, write_program
+from fake_vkernel import Call, FakeVkernel
+from signed_stub import IMPORTS, MEMORY, MIB, process_of, run, write_program
 from wasmtime import wat2wasm
 
 Guest = Callable[..., Path]
@@ -99,6 +100,40 @@ GROWS = [
 @pytest.mark.parametrize(("pages", "status"), GROWS)
 def test_memory_grows_to_the_manifests_limit_only(guest: Guest, pages: str, status: int) -> None:
     assert run(guest(exit_with(f"(memory.grow {pages})"), limit=2 * MIB)).status == status
+
+
+def test_memory_of_no_pages_stays_within_a_limit_below_a_page(guest: Guest) -> None:
+    none = '(memory (export "memory") 0)'
+    assert run(guest(exit_with("(memory.grow (i32.const 1))"), none, limit=65535)).status == 255
+    assert run(guest(exit_with("(memory.grow (i32.const 1))"), none, limit=65536)).status == 0
+
+
+@pytest.mark.parametrize("pages", [0, 1])
+def test_stack_and_memory_end_at_guards(guest: Guest, pages: int) -> None:
+    """Also a memory that begins with no pages: two mappings of 1 MiB without access, each behind one with access."""
+    seen: list[str] = []
+
+    def serve(vkernel: FakeVkernel, call: Call) -> bytes:
+        seen.append((process_of(program) / "maps").read_text())
+        return vkernel.usual(call)
+
+    write_nothing = "(drop (call $write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 8)))"
+    program_body = start(f"(drop (memory.grow (i32.const 2))) {write_nothing}")
+    program = guest(program_body, f'(memory (export "memory") {pages})')
+    assert run(program, serve=serve).status == 0
+    assert len(guards(seen[0])) == 2
+
+
+def guards(maps: str) -> list[int]:
+    """The addresses at which 1 MiB without access follows memory that can be written."""
+    found, end = [], 0
+    for line in maps.splitlines():
+        area, access, *_ = line.split()
+        first, last = (int(part, 16) for part in area.split("-"))
+        if access == "---p" and last - first == MIB and first == end:
+            found.append(first)
+        end = last if access == "rw-p" else 0
+    return found
 
 
 def test_memory_keeps_its_content_and_is_zero_when_it_grows(guest: Guest) -> None:
