@@ -75,36 +75,51 @@ int rc_sandbox_no_privileges(struct rc_error *err) {
     return 0;
 }
 
-/* One row allows one syscall when an argument has the value (EQUAL), or none of the bits (WITHOUT). */
-enum check { ANY, EQUAL, WITHOUT };
+/* One row allows one syscall when each check of it holds: an argument has the value (EQUAL), one of the bits (WITH), or
+ * none of them (WITHOUT). */
+enum kind { ANY, EQUAL, WITH, WITHOUT };
+enum { CHECKS = 2 };
 struct rule {
-    int nr, argument;
-    enum check check;
-    uint32_t value;
+    int nr;
+    struct check {
+        enum kind kind;
+        int argument;
+        uint32_t value;
+    } check[CHECKS];
 };
 
-/* Instructions around the rules, and of the longest rule. */
-enum { FRAME = 5, ROW = 7 };
+/* Instructions around the rules, of one check at most, and of a rule. */
+enum { FRAME = 5, CHECK = 6, ROW = 2 + CHECKS * CHECK };
 #define LOW_WORD(argument) ((uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(argument)))
 
+/* Goes on behind itself when the word at `offset` passes the jump, else kills. */
+static unsigned emit_test(struct sock_filter *at, uint32_t offset, uint16_t jump, uint32_t value, int passes) {
+    at[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset);
+    at[1] = (struct sock_filter)BPF_JUMP(BPF_JMP | jump | BPF_K, value, (uint8_t)passes, (uint8_t)!passes);
+    at[2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    return 3;
+}
+
+static unsigned emit_check(struct sock_filter *at, const struct check *check) {
+    uint32_t low = LOW_WORD(check->argument);
+    if (check->kind == ANY) {
+        return 0;
+    }
+    if (check->kind == EQUAL) {
+        unsigned n = emit_test(at, low + 4, BPF_JEQ, 0, 1);
+        return n + emit_test(at + n, low, BPF_JEQ, check->value, 1);
+    }
+    /* The kernel looks for PROT_EXEC and MAP_ANONYMOUS in the low word only; so does this. */
+    return emit_test(at, low, BPF_JSET, check->value, check->kind == WITH);
+}
+
 static unsigned emit_rule(struct sock_filter *at, const struct rule *rule) {
-    unsigned n = 0;
-    unsigned rest = rule->check == ANY ? 1 : rule->check == WITHOUT ? 4 : 6; /* instructions after the nr test */
-    at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->nr, 0, (uint8_t)rest);
-    if (rule->check == WITHOUT) {
-        /* The kernel looks for PROT_EXEC and MREMAP_* in the low word only; so does this. */
-        at[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_WORD(rule->argument));
-        at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, rule->value, 1, 0);
-    } else if (rule->check == EQUAL) {
-        at[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_WORD(rule->argument) + 4);
-        at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3);
-        at[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_WORD(rule->argument));
-        at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, rule->value, 0, 1);
+    unsigned n = 1;
+    for (int i = 0; i < CHECKS; i++) {
+        n += emit_check(at + n, &rule->check[i]);
     }
     at[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    if (rule->check != ANY) {
-        at[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-    }
+    at[0] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->nr, 0, (uint8_t)(n - 1));
     return n;
 }
 
@@ -112,19 +127,19 @@ int rc_sandbox_lock(int socket_fd, struct rc_error *err) {
     const uint32_t socket = (uint32_t)socket_fd, self = (uint32_t)getpid();
     const struct rule rules[] = {
         /* the guest's syscalls */
-        {SYS_sendmsg, 0, EQUAL, socket},
-        {SYS_recvmsg, 0, EQUAL, socket},
-        /* memory for wasm3 and its guest; never code */
-        {SYS_mmap, 2, WITHOUT, PROT_EXEC},
-        {SYS_mprotect, 2, WITHOUT, PROT_EXEC},
-        {SYS_mremap, 0, ANY, 0},
-        {SYS_munmap, 0, ANY, 0},
+        {SYS_sendmsg, {{EQUAL, 0, socket}}},
+        {SYS_recvmsg, {{EQUAL, 0, socket}}},
+        /* memory for wasm3 and its guest; never code, and never the files behind fds 0, 1, 2 */
+        {SYS_mmap, {{WITHOUT, 2, PROT_EXEC}, {WITH, 3, MAP_ANONYMOUS}}},
+        {SYS_mprotect, {{WITHOUT, 2, PROT_EXEC}}},
+        {.nr = SYS_mremap},
+        {.nr = SYS_munmap},
         /* the end: a last line, a signal to itself with its default action, or an exit code */
-        {SYS_write, 0, EQUAL, STDERR_FILENO},
-        {SYS_rt_sigaction, 0, ANY, 0},
-        {SYS_rt_sigprocmask, 0, ANY, 0},
-        {SYS_kill, 0, EQUAL, self},
-        {SYS_exit_group, 0, ANY, 0},
+        {SYS_write, {{EQUAL, 0, STDERR_FILENO}}},
+        {.nr = SYS_rt_sigaction},
+        {.nr = SYS_rt_sigprocmask},
+        {SYS_kill, {{EQUAL, 0, self}}},
+        {.nr = SYS_exit_group},
     };
     struct sock_filter code[FRAME + ROW * (sizeof rules / sizeof *rules)] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),

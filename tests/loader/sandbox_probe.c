@@ -40,6 +40,8 @@ static int pair[2];
     X(read_socket, 0, read(3, byte, 0))                                                                                \
     X(mmap_code, 0, mmap(NULL, 4096, PROT_READ | PROT_EXEC, ANON, -1, 0) == MAP_FAILED)                                \
     X(mmap_all, 0, mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, ANON, -1, 0) == MAP_FAILED)                    \
+    X(mmap_stdin, 0, mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 0, 0) == MAP_FAILED)                                     \
+    X(mmap_stdout, 0, mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, 1, 0) == MAP_FAILED)                                    \
     X(mprotect_code, 0, mprotect(page, 4096, PROT_READ | PROT_EXEC))                                                   \
     X(kill_parent, 0, kill(getppid_before, 0))                                                                         \
     X(kill_group, 0, kill(0, 0))                                                                                       \
