@@ -19,6 +19,7 @@ static void last_line(const struct rc_error *why) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         at = stpcpy(at, parts[i]);
     }
+    signal(SIGPIPE, SIG_IGN); /* the status is told although nobody reads the line */
     ssize_t ignored = write(STDERR_FILENO, line, (size_t)(at - line));
     (void)ignored;
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake_vkernel import Call, FakeVkernel
 from format import builder
-from signed_stub import NATIVE, STUBS, environment, is_root, run, run_alone, stub_bytes, write_program
+from signed_stub import NATIVE, STUBS, environment, is_root, process_of, run, run_alone, stub_bytes, write_program
 
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root")
 
@@ -84,8 +84,9 @@ def test_under_the_loader_of_dynamic_programs_it_is_itself_or_refuses(hello: Pat
 
 
 @needs_root
-def test_refuses_without_a_proc_file_system(hello: Path) -> None:
-    script = 'mount -t tmpfs none /proc && exec "$0" "$@"'
+def test_refuses_a_proc_that_is_no_proc_file_system(hello: Path) -> None:
+    """Its self/exe names a program that would verify."""
+    script = 'mount -t tmpfs none /proc && mkdir /proc/self && ln -s "$0" /proc/self/exe && exec "$0" "$@"'
     outcome = run(hello, prefix=["unshare", "-m", "sh", "-c", script])
     if b"unshare" in outcome.stderr or b"mount" in outcome.stderr:
         pytest.skip("no mount namespaces here")
@@ -131,10 +132,7 @@ def test_no_stray_fd_stays_open(hello: Path) -> None:
     open_fds: list[str] = []
 
     def serve(vkernel: FakeVkernel, call: Call) -> bytes:
-        for task in Path("/proc/self/task").iterdir():
-            for pid in (task / "children").read_text().split():
-                if os.readlink(f"/proc/{pid}/exe") == str(hello):
-                    open_fds[:] = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+        open_fds[:] = [os.readlink(entry) for entry in (process_of(hello) / "fd").iterdir()]
         return vkernel.usual(call)
 
     outcome = run(hello, serve=serve, inherit=stray)
@@ -143,6 +141,14 @@ def test_no_stray_fd_stays_open(hello: Path) -> None:
     assert outcome.status == 7
     # stdin, stdout, stderr and the socket
     assert sorted(name.split(":")[0] for name in open_fds) == ["/dev/null", "pipe", "pipe", "socket"]
+
+
+def test_a_refusal_is_status_125_although_nobody_reads_stderr(hello: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run([hello], env=environment(hello, RECOMPILER_ENCODING="xml"), stderr=writer, timeout=60)
+    os.close(writer)
+    assert result.returncode == 125
 
 
 @pytest.mark.parametrize("value", ["", "x", "-1", "2", "3x", " 3", "99999999", "0x3", "1023"])
