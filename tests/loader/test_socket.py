@@ -144,6 +144,14 @@ def test_refuses_a_socket_of_another_user(hello: Path, folder: Path) -> None:
 
 
 @needs_root
+def test_refuses_a_directory_of_another_user(hello: Path, folder: Path) -> None:
+    with listening(folder / "hello.sock") as reached:
+        os.chown(folder, 65534, 65534)
+        outcome = run_by_path(hello, folder)
+    assert (outcome.code, reached) == ("E_SOCK_PATH", [])
+
+
+@needs_root
 def test_refuses_a_peer_of_another_user_before_it_says_anything(hello: Path, folder: Path) -> None:
     """The credentials are those of the process that called listen(2)."""
     place = folder / "hello.sock"
