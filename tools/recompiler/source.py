@@ -15,7 +15,6 @@ from blake3 import blake3
 from recompiler.errors import Error
 
 CHUNK = 4 << 20
-PARALLEL = 4 << 20
 
 
 class Source(Protocol):
@@ -89,11 +88,6 @@ def read(source: Source, offset: int, size: int) -> bytes:
     return bytes(buffer)
 
 
-def _hasher(size: int) -> blake3:
-    """For size bytes; threads pay from a few MiB on, before that starting them costs more than the hash."""
-    return blake3(max_threads=blake3.AUTO if size >= PARALLEL else 1)
-
-
 def load(source: Source, offset: int, size: int) -> tuple[bytearray, bytes]:
     """The size bytes at offset and the BLAKE3 of exactly these bytes. Raises Error: E_READ, E_CHANGED, E_NO_MEMORY."""
     try:
@@ -101,7 +95,7 @@ def load(source: Source, offset: int, size: int) -> tuple[bytearray, bytes]:
     except MemoryError:
         raise Error("E_NO_MEMORY", f"no memory for {size} bytes", offset) from None
     view = memoryview(buffer)
-    hasher = _hasher(size)
+    hasher = blake3()
     for at in range(0, size, CHUNK):
         part = view[at : at + CHUNK]
         source.read_into(offset + at, part)
@@ -112,7 +106,7 @@ def load(source: Source, offset: int, size: int) -> tuple[bytearray, bytes]:
 def digest(source: Source, offset: int, size: int) -> bytes:
     """The BLAKE3 of the size bytes at offset, in constant memory. Raises Error: E_READ, E_CHANGED."""
     view = memoryview(bytearray(min(size, CHUNK)))
-    hasher = _hasher(size)
+    hasher = blake3()
     for at in range(0, size, CHUNK):
         part = view[: min(CHUNK, size - at)]
         source.read_into(offset + at, part)
