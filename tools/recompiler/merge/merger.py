@@ -19,6 +19,7 @@ from recompiler.merge.model import (
     IS_64,
     MEMORY,
     TABLE,
+    TYPE,
     GlobalType,
     Limits,
     TableType,
@@ -85,7 +86,7 @@ class _Merger:
             spaces.add_segments(each)
         # 3. Bodies with everything rewritten but functions; the generated ones after them.
         for each in self.programs:
-            types = [each.maps[5][type_] for type_ in each.module.functions]
+            types = [each.maps[TYPE][type_] for type_ in each.module.functions]
             self.functions += zip(types, map(each.link_body, each.module.bodies), strict=True)
         table = self._generate(entity)
         # 4. Functions that are the same get the same index.

@@ -11,7 +11,7 @@ from blake3 import blake3
 from recompiler.errors import Error
 from recompiler.merge import reader, scan
 from recompiler.merge.leb import Cursor
-from recompiler.merge.model import FUNC, KINDS, MEMORY, Code, FuncType, Module
+from recompiler.merge.model import DATA, ELEMENT, FUNC, KINDS, MEMORY, TYPE, Code, FuncType, Module
 from recompiler.merge.rewriter import Linked, link
 
 START = b"_start"
@@ -27,7 +27,7 @@ class Program:
     digest: bytes
     module: Module
     start: int
-    maps: dict[int, list[int]] = field(default_factory=lambda: {space: [] for space in (*KINDS, 5, 6, 7)})
+    maps: dict[int, list[int]] = field(default_factory=lambda: {space: [] for space in (*KINDS, TYPE, DATA, ELEMENT)})
     # What of its state the entry does not make: memories and tables (old indices) whose segments stay active.
     mapped: dict[int, set[int]] = field(default_factory=dict)
     # First values of the mutable globals, by new index.
