@@ -210,8 +210,22 @@ def native() -> None:
         ffi.emit_c_code(str(wrapper))
         target = ["-target", f"{arch}-linux-{abi}", f"-mcpu={CPU[arch]}"]
         flags = [*RELEASE, "-fPIC", f"-I{CSRC}", f"-I{include}"]
-        # The generated wrapper is not ours to warn about.
-        run(zig("cc", *target, *flags, "-w", "-c", wrapper, "-o", partial.parent / "_native.o"), "the cffi wrapper")
+        # The generated wrapper is not ours to warn about. Debian's pyconfig.h includes a file beside its folder.
+        run(
+            zig(
+                "cc",
+                *target,
+                *flags,
+                "-w",
+                "-idirafter",
+                include.parent,
+                "-c",
+                wrapper,
+                "-o",
+                partial.parent / "_native.o",
+            ),
+            "the cffi wrapper",
+        )
         wide, wrap = wide_blake3(arch, abi)
         objects = [partial.parent / "_native.o", crypto_object(arch, abi), *wide]
         link = ["-shared", "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now", *wrap]
