@@ -30,11 +30,6 @@ int rc_cid_check(const char *cid, struct rc_error *err) {
 int rc_cid_of_subject(const char *subject, char out[RC_CID_MAX + 1], struct rc_error *err) {
     const char *slash = strrchr(subject, '/');
     snprintf(out, RC_CID_MAX + 1, "%s", slash ? slash + 1 : subject);
-    for (char *at = out; *at != '\0'; at++) {
-        if (!is_id_character(*at)) {
-            *at = '_';
-        }
-    }
     return rc_cid_check(out, err);
 }
 

@@ -8,8 +8,8 @@
 
 enum {
     RC_LINE_MAX = 1048576, /* with its LF */
-    /* Request data of one line: base64 and the rest of the line stay under RC_LINE_MAX. */
-    RC_LINE_DATA_MAX = 750000,
+    /* Request data of one line: its base64 leaves 1024 bytes of the line to the rest. */
+    RC_LINE_DATA_MAX = 785664,
 };
 
 /* Writes {"type":"syscall",...} and its LF. Returns the bytes written, or -errno: -EILSEQ when a string is not UTF-8,

@@ -144,9 +144,12 @@ class FakeVkernel:
         return Call(id, NAMES.get(nr, str(nr)), args, body[CALL.size :])
 
     def _receive_line(self) -> Call | None:
-        line = b""
-        while not line.endswith(b"\n"):
-            line += self._exactly(1)
+        line = self._exactly(1)
+        while not line.endswith(b"\n"):  # one line is under way at a time
+            more = self.sock.recv(1 << 20)
+            if not more:
+                raise EOFError
+            line += more
         fields = json.loads(line)
         if fields["type"] != "syscall":
             self.said.append(fields)

@@ -105,6 +105,7 @@ def much_data(vkernel: FakeVkernel, call: Call) -> bytes:
 
 BOTH: list[tuple[str, Serve, str]] = [
     ("an id that was not asked", unasked, "E_RPC_REPLY"),
+    ("a reply too many", lambda v, c: v.usual(c) + v.reply(Call(999, c.name, [], b""), 0), "E_RPC_REPLY"),
     ("data that was not asked for", much_data, "E_RPC_REPLY"),
     ("an fd", with_fd, "E_RPC_FDS"),
     ("end of file", closing, "E_RPC_CLOSED"),
