@@ -4,6 +4,7 @@
 #include "engine.h"
 
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 
 #include "fence.h"
@@ -25,7 +26,9 @@ void engine_prepare(void) {
     getrlimit(RLIMIT_STACK, &limit);
     size_t size = limit.rlim_cur < C_STACK ? limit.rlim_cur : C_STACK;
     size_t spare = size / 2 < C_STACK_SPARE ? size / 2 : C_STACK_SPARE;
-    stack_floor = (const char *)__builtin_frame_address(0) - (size - spare);
+    /* The limit counts from the stack's top, above argv and the environment: AT_EXECFN is the last of their strings. */
+    const char *top = (const char *)getauxval(AT_EXECFN);
+    stack_floor = (top != NULL ? top : (const char *)__builtin_frame_address(0)) - (size - spare);
 }
 
 /* wasm3 asks this at every call. Its own check counts its own stack; the C stack may end sooner. */

@@ -49,6 +49,21 @@ def test_hello_goes_through_the_vkernel(hello: Path, encoding: str) -> None:
     assert outcome.vkernel.hello["cid"] == "hello"
 
 
+@pytest.mark.parametrize(("encoding", "bytes_"), [("binary", [1_000_000, 48_575]), ("json", [785_664])])
+def test_a_long_write_travels_as_the_encoding_allows(guest: Guest, encoding: str, bytes_: list[int]) -> None:
+    """One record holds 1,000,000 bytes, one line 785664; json's is a short write."""
+    body = """(i32.store (i32.const 4) (i32.const 1048575))
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (call $exit (i32.ne (i32.load (i32.const 8)) (i32.const TOTAL)))""".replace("TOTAL", str(sum(bytes_)))
+
+    def serve(vkernel: FakeVkernel, call: Call) -> bytes:
+        return vkernel.reply(call, len(call.data))
+
+    outcome = run(guest(start(body), '(memory (export "memory") 16)'), encoding=encoding, serve=serve)
+    assert outcome.status == 0
+    assert [len(call.data) for call in outcome.vkernel.calls if call.name == "write"] == bytes_
+
+
 def calls_itself(parameters: int = 0, results: int = 0, loops: int = 0) -> str:
     """A function that calls itself for ever: with arguments, with results, out of nested loops."""
     type_ = f"(type $t (func {'(param ' + 'i64 ' * parameters + ')'} {'(result ' + 'i64 ' * results + ')'}))"
@@ -83,6 +98,11 @@ def test_a_trap_is_one_line_and_death_by_abort(guest: Guest, functions: str, mes
     assert outcome.line == f"E_ENGINE_TRAP: {message}"
     assert outcome.vkernel.said == [{"type": "signal", "sig": signal.SIGABRT}]
     assert outcome.vkernel.calls == []
+
+
+def test_long_arguments_count_towards_the_c_stack(guest: Guest) -> None:
+    """They lie on it: 1.8 MB of the 64 MiB."""
+    assert run(guest(calls_itself(loops=900)), *["x" * 120_000] * 15).line == f"E_ENGINE_TRAP: {OVERFLOW}"
 
 
 # ---- memory
