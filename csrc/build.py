@@ -247,9 +247,14 @@ def wasm3_sources() -> Path:
         options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--require-hashes"]
         requirement = ["-r", CSRC / "wasm3.lock"]
         run([sys.executable, "-m", "pip", "download", *options, *requirement, "-d", scratch], "pip download pywasm3")
+        sources = Path(scratch) / "wasm3"
+        sources.mkdir()
         with tarfile.open(next(Path(scratch).glob("*.tar.gz"))) as archive:
-            archive.extractall(scratch, filter="data")
-        os.replace(Path(scratch) / f"{name}-{version}", folder.parent)
+            for member in archive:
+                if (stream := archive.extractfile(member)) and Path(member.name).parent.name == sources.name:
+                    (sources / Path(member.name).name).write_bytes(stream.read())
+        folder.parent.mkdir(exist_ok=True)
+        os.replace(sources, folder)
     return folder
 
 
