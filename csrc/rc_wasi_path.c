@@ -193,53 +193,56 @@ RC_WASI_CALL(path_unlink_file) {
 }
 
 RC_WASI_CALL(path_readlink) {
+    char path[RC_WASI_PATH_MAX];
     uint8_t one; /* readlink(2) refuses an empty buffer; WASI does not */
+    struct rc_wasi_fd *dir;
+    uint32_t error = rc_wasi_fd_get(w, arg[0], RIGHT(PATH_READLINK), &dir);
+    if (error || (error = rc_wasi_path(w, arg[1], arg[2], path))) {
+        return error;
+    }
     uint8_t *out = rc_wasi_at(w, arg[3], arg[4]), *used = rc_wasi_at(w, arg[5], 4);
-    struct rc_call call = {.nr = RC_SYS_readlinkat, .reply = arg[4] ? out : &one};
-    call.reply_cap = arg[4] == 0 ? 1 : arg[4] < RC_WASI_PATH_MAX ? arg[4] : RC_WASI_PATH_MAX;
-    call.arg[2] = (int64_t)call.reply_cap;
     if (!out || !used) {
         return WASI_FAULT;
     }
-    uint32_t error = at_path(w, arg, RIGHT(PATH_READLINK), &call);
-    if (!error) {
+    struct rc_call call = {.nr = RC_SYS_readlinkat, .arg = {dir->sys}, .str = {path}, .reply = arg[4] ? out : &one};
+    call.reply_cap = arg[4] == 0 ? 1 : arg[4] < RC_WASI_PATH_MAX ? arg[4] : RC_WASI_PATH_MAX;
+    call.arg[2] = (int64_t)call.reply_cap;
+    int64_t ret = rc_wasi_syscall(w, &call);
+    if (ret >= 0) {
         rc_wasi_store(used, 4, arg[4] ? call.reply_len : 0);
     }
-    return error;
+    return rc_wasi_errno(ret);
 }
 
 /* ---- two paths */
 
-/* old: fd, path, len. new: fd, path, len. call->arg is complete but for the two fds. */
+/* old: fd, path, len. new: fd, path, len. lookup: 1 follows a symlink (linkat(2)); renameat2(2) has no such flag. */
 static uint32_t at_two_paths(struct rc_wasi *w, const uint64_t *old, uint64_t old_right, const uint64_t *new,
-                             uint64_t new_right, struct rc_call *call) {
+                             uint64_t new_right, uint64_t lookup, uint32_t nr) {
     char old_path[RC_WASI_PATH_MAX], new_path[RC_WASI_PATH_MAX];
     struct rc_wasi_fd *old_dir, *new_dir;
     uint32_t error = rc_wasi_fd_get(w, old[0], old_right, &old_dir);
-    if (error || (error = rc_wasi_fd_get(w, new[0], new_right, &new_dir)) ||
-        (error = rc_wasi_path(w, old[1], old[2], old_path)) || (error = rc_wasi_path(w, new[1], new[2], new_path))) {
+    if (error || (error = rc_wasi_fd_get(w, new[0], new_right, &new_dir))) {
         return error;
     }
-    call->arg[0] = old_dir->sys;
-    call->arg[2] = new_dir->sys;
-    call->str[0] = old_path;
-    call->str[1] = new_path;
-    return rc_wasi_errno(rc_wasi_syscall(w, call));
+    if (lookup > 1) {
+        return WASI_INVAL;
+    }
+    if ((error = rc_wasi_path(w, old[1], old[2], old_path)) || (error = rc_wasi_path(w, new[1], new[2], new_path))) {
+        return error;
+    }
+    struct rc_call call = {.nr = nr, .arg = {old_dir->sys, 0, new_dir->sys}, .str = {old_path, new_path}};
+    call.arg[4] = lookup ? LX_AT_SYMLINK_FOLLOW : 0;
+    return rc_wasi_errno(rc_wasi_syscall(w, &call));
 }
 
 RC_WASI_CALL(path_rename) {
-    struct rc_call call = {.nr = RC_SYS_renameat2};
-    return at_two_paths(w, arg, RIGHT(PATH_RENAME_SOURCE), arg + 3, RIGHT(PATH_RENAME_TARGET), &call);
+    return at_two_paths(w, arg, RIGHT(PATH_RENAME_SOURCE), arg + 3, RIGHT(PATH_RENAME_TARGET), 0, RC_SYS_renameat2);
 }
 
 RC_WASI_CALL(path_link) {
     const uint64_t old[] = {arg[0], arg[2], arg[3]};
-    struct rc_call call = {.nr = RC_SYS_linkat};
-    if (arg[1] > 1) {
-        return WASI_INVAL;
-    }
-    call.arg[4] = arg[1] ? LX_AT_SYMLINK_FOLLOW : 0;
-    return at_two_paths(w, old, RIGHT(PATH_LINK_SOURCE), arg + 4, RIGHT(PATH_LINK_TARGET), &call);
+    return at_two_paths(w, old, RIGHT(PATH_LINK_SOURCE), arg + 4, RIGHT(PATH_LINK_TARGET), arg[1], RC_SYS_linkat);
 }
 
 RC_WASI_CALL(path_symlink) {

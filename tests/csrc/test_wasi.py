@@ -207,6 +207,20 @@ def test_calls_without_their_right_are_notcapable(new_guest: NewGuest, name: str
         assert guest.asked_names() == []
 
 
+@pytest.mark.parametrize("name", sorted(NEEDS))
+def test_the_fd_and_its_rights_are_judged_before_all_other_arguments(new_guest: NewGuest, name: str) -> None:
+    """But for path_open's flags, which say what rights are needed."""
+    guest = prepared(new_guest)
+    usual = (USUAL | SIMPLE)[name]
+    fds = {"path_symlink": (2,), "path_link": (0, 4), "path_rename": (0, 3)}.get(name, (0,))
+    flags = (1, 4, 7) if name == "path_open" else ()
+    wrong = [value if i in fds + flags else 2**32 - 1 for i, value in enumerate(usual)]
+    assert getattr(guest, name)(*[99 if i in fds else value for i, value in enumerate(wrong)]) == "badf"
+    assert guest.fd_fdstat_set_rights(usual[fds[0]], 0, 0) == "success"
+    assert getattr(guest, name)(*wrong) == "notcapable"
+    assert guest.asked_names() == []
+
+
 def test_random_calls_with_random_arguments_stay_inside_the_memory(new_guest: NewGuest) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
