@@ -191,19 +191,18 @@ static void repeat_part(uint8_t *buf, size_t *len) {
 }
 
 static void write_word(uint8_t *buf, size_t *len) {
-    size_t count = 0, at = below(*len + 1), size;
-    const char *word;
+    size_t count = 0, at = below(*len + 1);
+    const struct fuzz_word *word;
 
-    while (fuzz_words && fuzz_words[count])
+    while (fuzz_words && fuzz_words[count].bytes)
         count++;
     if (!count)
         return;
-    word = fuzz_words[below(count)];
-    size = strlen(word);
-    if (below(2) || size > *len - at)
-        insert(buf, len, at, (const uint8_t *)word, size);
+    word = &fuzz_words[below(count)];
+    if (below(2) || word->size > *len - at)
+        insert(buf, len, at, (const uint8_t *)word->bytes, word->size);
     else
-        memcpy(buf + at, word, size);
+        memcpy(buf + at, word->bytes, word->size);
 }
 
 /* The head of this input and the tail of another one. */

@@ -8,7 +8,12 @@
 /* One input. A finding is a crash, a sanitizer's report, or abort(). */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Words of the format, each up to its first NUL; NULL at the end: mutations write them. A target may have none. */
-extern const char *const fuzz_words[] __attribute__((weak));
+/* Words of the format, NULs included; {0} at the end: mutations write them. A target may have none. */
+struct fuzz_word {
+    const char *bytes;
+    size_t size;
+};
+#define WORD(literal) {literal, sizeof literal - 1}
+extern const struct fuzz_word fuzz_words[] __attribute__((weak));
 
 #endif

@@ -4,13 +4,13 @@
 #include "../rc_frame.h"
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {
-    "RCW1\x10\0\0\0\2\0\0\0\1\0\0\0",
-    "\x02\0\0\0\x40\0\0\0",
-    "\xff\xff\xff\xff\xff\xff\xff\xff",
-    "\xff\xff\xff\x7f",
-    "\x00\x00\x10\x00",
-    NULL,
+const struct fuzz_word fuzz_words[] = {
+    WORD("RCW1\x10\0\0\0\2\0\0\0\1\0\0\0"),
+    WORD("\x02\0\0\0\x40\0\0\0"),
+    WORD("\xff\xff\xff\xff\xff\xff\xff\xff"),
+    WORD("\xff\xff\xff\x7f"),
+    WORD("\x00\x00\x10\x00"),
+    {0},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

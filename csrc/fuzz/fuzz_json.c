@@ -5,26 +5,26 @@
 #include "../rc_json.h"
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {
-    "{\"a\":[1,2,{}]}",
-    "\"\\u0061\"",
-    "\\ud83d\\ude00",
-    "\\ud800",
-    "\\u0000",
-    "9007199254740991",
-    "-0",
-    "1e5",
-    "true",
-    "null",
-    "false",
-    "\xef\xbb\xbf",
-    "\xf4\x8f\xbf\xbf",
-    "\xed\xa0\x80",
-    "\xc0\x80",
-    "[[[[",
-    "}}}}",
-    ",\"a\":0",
-    NULL,
+const struct fuzz_word fuzz_words[] = {
+    WORD("{\"a\":[1,2,{}]}"),
+    WORD("\"\\u0061\""),
+    WORD("\\ud83d\\ude00"),
+    WORD("\\ud800"),
+    WORD("\\u0000"),
+    WORD("9007199254740991"),
+    WORD("-0"),
+    WORD("1e5"),
+    WORD("true"),
+    WORD("null"),
+    WORD("false"),
+    WORD("\xef\xbb\xbf"),
+    WORD("\xf4\x8f\xbf\xbf"),
+    WORD("\xed\xa0\x80"),
+    WORD("\xc0\x80"),
+    WORD("[[[["),
+    WORD("}}}}"),
+    WORD(",\"a\":0"),
+    {0},
 };
 
 static void expect(int promise) {

@@ -2,20 +2,20 @@
 #include "../rc.h"
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {
-    "\"revoked\"",
-    "\"retired\"",
-    "\"recovery\"",
-    "\"dev\"",
-    "\"subjects\":[\"*\",\"a/*\"]",
-    "\"minimum\":[",
-    "\"version\":",
-    "\"threshold\":2",
-    "9007199254740991",
-    "9007199254740992",
-    "\"keys\":[",
-    "-1",
-    NULL,
+const struct fuzz_word fuzz_words[] = {
+    WORD("\"revoked\""),
+    WORD("\"retired\""),
+    WORD("\"recovery\""),
+    WORD("\"dev\""),
+    WORD("\"subjects\":[\"*\",\"a/*\"]"),
+    WORD("\"minimum\":["),
+    WORD("\"version\":"),
+    WORD("\"threshold\":2"),
+    WORD("9007199254740991"),
+    WORD("9007199254740992"),
+    WORD("\"keys\":["),
+    WORD("-1"),
+    {0},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

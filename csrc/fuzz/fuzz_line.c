@@ -6,16 +6,16 @@
 #include "../rc_wire_json.h"
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {
-    "{\"id\":7,\"ret\":-2}",
-    "\"data\":\"aGkK\"",
-    "\"data\":\"\\u0061\\/==\"",
-    "{\"type\":\"signal\",\"sig\":9}",
-    "\"status\":\"denied\"",
-    "\"error\":\"E_KEY_UNKNOWN\"",
-    "\"message\":\"",
-    "==",
-    NULL,
+const struct fuzz_word fuzz_words[] = {
+    WORD("{\"id\":7,\"ret\":-2}"),
+    WORD("\"data\":\"aGkK\""),
+    WORD("\"data\":\"\\u0061\\/==\""),
+    WORD("{\"type\":\"signal\",\"sig\":9}"),
+    WORD("\"status\":\"denied\""),
+    WORD("\"error\":\"E_KEY_UNKNOWN\""),
+    WORD("\"message\":\""),
+    WORD("=="),
+    {0},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -4,26 +4,26 @@
 #include "../rc.h"
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {
-    "\"aot\":[{\"target\":\"t\",\"engine\":\"e\",\"settings\":\"\",\"blake3\":\"",
-    "\"kind\":\"script\",\"interpreter\":\"",
-    "\"argument\":\"-e\"",
-    "\"kind\":\"polyfill\",\"replaces\":\"",
-    "\"provider\":\"p\"",
-    "\"10.0.0.0/8:443\"",
-    "\"[::1]:*\"",
-    "\"*:53\"",
-    "\"bind\":[",
-    "\"omitted\":[{\"path\":\"/a\",\"blake3\":\"",
-    "\"coverage\":{\"functions\":1,\"lifted\":1,\"stubs\":[{\"file\":\"",
-    "\"address\":\"0x401000\"",
-    "\"source\":{\"config\":\"sha256:",
-    "\"diff_ids\":[\"sha256:",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "/../",
-    "//",
-    "\\u202e",
-    NULL,
+const struct fuzz_word fuzz_words[] = {
+    WORD("\"aot\":[{\"target\":\"t\",\"engine\":\"e\",\"settings\":\"\",\"blake3\":\""),
+    WORD("\"kind\":\"script\",\"interpreter\":\""),
+    WORD("\"argument\":\"-e\""),
+    WORD("\"kind\":\"polyfill\",\"replaces\":\""),
+    WORD("\"provider\":\"p\""),
+    WORD("\"10.0.0.0/8:443\""),
+    WORD("\"[::1]:*\""),
+    WORD("\"*:53\""),
+    WORD("\"bind\":["),
+    WORD("\"omitted\":[{\"path\":\"/a\",\"blake3\":\""),
+    WORD("\"coverage\":{\"functions\":1,\"lifted\":1,\"stubs\":[{\"file\":\""),
+    WORD("\"address\":\"0x401000\""),
+    WORD("\"source\":{\"config\":\"sha256:"),
+    WORD("\"diff_ids\":[\"sha256:"),
+    WORD("0000000000000000000000000000000000000000000000000000000000000000"),
+    WORD("/../"),
+    WORD("//"),
+    WORD("\\u202e"),
+    {0},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

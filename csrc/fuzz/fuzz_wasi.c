@@ -11,13 +11,13 @@
 enum { PAGE = 4096, PAGES = 4, CALLS_MAX = 24, PATTERN = 0xa5 };
 
 /* Words that open doors: a path, an iovec of the whole memory, a dirent, wrapping pointers. */
-const char *const fuzz_words[] = {
-    "a/../b",
-    "\x00\x00\x00\x00\xff\x0f\x00\x00",
-    "\xff\xff\xff\xff\x01\x00\x00\x00",
-    "\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x18\0\x04name",
-    "\x03\0\0\0",
-    NULL,
+const struct fuzz_word fuzz_words[] = {
+    WORD("a/../b"),
+    WORD("\x00\x00\x00\x00\xff\x0f\x00\x00"),
+    WORD("\xff\xff\xff\xff\x01\x00\x00\x00"),
+    WORD("\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x18\0\x04name"),
+    WORD("\x03\0\0\0"),
+    {0},
 };
 
 struct backend {

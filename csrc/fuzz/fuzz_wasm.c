@@ -2,21 +2,21 @@
 #include "../rc.h"
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {
-    "\x16wasi_snapshot_preview1",
-    "\x12recompiler_sock_v1",
-    "\x09proc_exit\x00\x01",
-    "\x06_start\x00",
-    "\x06memory\x02",
-    "\xff\xff\xff\xff\x0f",
-    "\xff\xff\xff\xff\xff",
-    "\x0b",
-    "\x02\x40",
-    "\xfc\x0a",
-    "\xfd\x00",
-    "\x0e\x02",
-    "\x80\x80\x80\x80\x00",
-    NULL,
+const struct fuzz_word fuzz_words[] = {
+    WORD("\x16wasi_snapshot_preview1"),
+    WORD("\x12recompiler_sock_v1"),
+    WORD("\x09proc_exit\x00\x01"),
+    WORD("\x06_start\x00"),
+    WORD("\x06memory\x02"),
+    WORD("\xff\xff\xff\xff\x0f"),
+    WORD("\xff\xff\xff\xff\xff"),
+    WORD("\x0b"),
+    WORD("\x02\x40"),
+    WORD("\xfc\x0a"),
+    WORD("\xfd\x00"),
+    WORD("\x0e\x02"),
+    WORD("\x80\x80\x80\x80\x00"),
+    {0},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
