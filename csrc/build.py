@@ -8,6 +8,7 @@ bytes; a target whose inputs have not changed is left alone.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -207,7 +208,8 @@ def native() -> None:
         ffi.cdef(cdef())
         ffi.set_source("recompiler._native", '#include "rc.h"')
         wrapper = partial.parent / "_native.c"
-        ffi.emit_c_code(str(wrapper))
+        with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):  # it says that it generates
+            ffi.emit_c_code(str(wrapper))
         target = ["-target", f"{arch}-linux-{abi}", f"-mcpu={CPU[arch]}"]
         flags = [*RELEASE, "-fPIC", f"-I{CSRC}", f"-I{include}"]
         # The generated wrapper is not ours to warn about. Debian's pyconfig.h includes a file beside its folder.

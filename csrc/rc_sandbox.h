@@ -13,8 +13,8 @@ int rc_sandbox_close_fds(int keep, struct rc_error *err);
 /* no_new_privs, and no core dump of a guest's memory: E_SANDBOX. */
 int rc_sandbox_no_privileges(struct rc_error *err);
 
-/* From here on: messages over socket_fd, one last line on fd 2, memory of its own without PROT_EXEC, signals to itself, exit.
- * Anything else kills the process (SIGSYS). E_SANDBOX. */
+/* From here on: messages over socket_fd, one last line on fd 2, memory of its own without PROT_EXEC, signals to itself,
+ * exit. Anything else kills the process (SIGSYS). E_SANDBOX. */
 int rc_sandbox_lock(int socket_fd, struct rc_error *err);
 
 #endif

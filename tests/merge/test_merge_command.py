@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 from blake3 import blake3
-from conftest import recompiler
+from testbed import recompiler
 
 from recompiler import manifest, strictjson
 from recompiler.errors import Error
