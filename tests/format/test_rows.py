@@ -143,7 +143,7 @@ ROWS = [
     ("closed fds 0-2", PROCESS, "test_closed_standard_fds_become_dev_null", ""),
     ("stray fds", PROCESS, "test_no_stray_fd_stays_open", ""),
     ("LD_PRELOAD", PROCESS, "test_preloading_does_not_reach_a_static_stub", ""),
-    ("fake or absent /proc", PROCESS, "test_refuses_without_a_proc_file_system", ""),
+    ("fake or absent /proc", PROCESS, "test_refuses_a_proc_that_is_no_proc_file_system", ""),
     ("container id with / or ..", SOCKET, "test_refuses_a_container_id_that_is_none", ""),
     ("socket path > 107 bytes", SOCKET, "test_refuses_a_path_over_107_bytes", ""),
     ("symlinked socket", SOCKET, "test_refuses_what_is_not_a_socket", "symlink to a socket"),
