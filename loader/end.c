@@ -60,6 +60,11 @@ static void fault(int sig, siginfo_t *info, void *context) {
 void end_on_faults(struct rc_wire *wire) {
     stack_t stack = {.ss_sp = fault_stack, .ss_size = sizeof fault_stack};
     struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND};
+    sigset_t faults;
+    sigemptyset(&faults);
+    sigaddset(&faults, SIGSEGV);
+    sigaddset(&faults, SIGBUS);
+    sigprocmask(SIG_UNBLOCK, &faults, NULL); /* a parent may have left them blocked: then no handler would run */
     self = getpid();
     fault_wire = wire;
     sigaltstack(&stack, NULL);

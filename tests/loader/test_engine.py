@@ -100,6 +100,13 @@ def test_a_trap_is_one_line_and_death_by_abort(guest: Guest, functions: str, mes
     assert outcome.vkernel.calls == []
 
 
+def test_a_fault_is_a_trap_although_the_parent_had_faults_blocked(guest: Guest) -> None:
+    faults = [signal.SIGSEGV, signal.SIGBUS]
+    program = guest(calls_itself(parameters=990))
+    outcome = run(program, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, faults))
+    assert (outcome.status, outcome.line) == (-signal.SIGABRT, f"E_ENGINE_TRAP: {GUARD}")
+
+
 def test_long_arguments_count_towards_the_c_stack(guest: Guest) -> None:
     """They lie on it: 1.8 MB of the 64 MiB."""
     assert run(guest(calls_itself(loops=900)), *["x" * 120_000] * 15).line == f"E_ENGINE_TRAP: {OVERFLOW}"
