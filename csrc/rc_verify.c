@@ -8,7 +8,8 @@
  *   7 content   the digest of every section; the file has not changed      here
  *   8 meaning   stub, module, manifest                                      rc_elf.c rc_wasm.c rc_manifest.c
  *
- * One descriptor for everything, and stage 8 looks at the very bytes that stage 7 hashed. */
+ * One descriptor for everything. What is handed out, and the manifest, is what stage 7 hashed and stage 8 looked at; a
+ * module that is not handed out is read twice, and E_CHANGED when its file changed meanwhile. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
