@@ -6,6 +6,8 @@
  * It also takes without a word what it does not have: tail calls as plain calls, any table index as table 0. So every
  * body is walked here, instruction by instruction, with the table below. This is no validator: types are not looked at.
  */
+#include <string.h>
+
 #include "rc.h"
 
 /* Blocks within blocks. A level costs wasm3's compiler 250 bytes of C stack (measured) and its interpreter 100 per
@@ -304,6 +306,18 @@ static void global_entry(struct reader *r) {
     constant_expression(r);
 }
 
+/* To wasm3 a name ends at its first NUL: "_start\0x" would be found in the place of "_start". */
+static void export_entry(struct reader *r) {
+    const uint8_t *at = r->at;
+    uint32_t len = read_count(r);
+    if (!r->failed && memchr(r->at, 0, len) != NULL) {
+        refuse(r, RC_E_ENGINE_MODULE, at, "export with a NUL in its name");
+    }
+    skip(r, len);
+    read_byte(r); /* kind */
+    read_u32(r);
+}
+
 static void element_entry(struct reader *r) {
     expect(r, 0, RC_E_ENGINE_MODULE, "element segment is not an active one of table 0");
     constant_expression(r);
@@ -324,13 +338,14 @@ static const struct {
     void (*entry)(struct reader *r);
     uint32_t most;
 } sections[] = {
-    [TYPES] = {type_entry, 100000}, [4] = {table_entry, 1},  [5] = {memory_entry, 1},     [6] = {global_entry, 100000},
-    [9] = {element_entry, 100000},  [CODE] = {NULL, 100000}, [11] = {data_entry, 100000}, [12] = {NULL, UINT32_MAX},
+    [TYPES] = {type_entry, 100000}, [4] = {table_entry, 1},      [5] = {memory_entry, 1},
+    [6] = {global_entry, 100000},   [7] = {export_entry, 10000}, [9] = {element_entry, 100000},
+    [CODE] = {NULL, 100000},        [11] = {data_entry, 100000}, [12] = {NULL, UINT32_MAX},
 };
 
 static void section(struct reader *r, uint8_t id, uint32_t *types) {
     if ((id != CODE && sections[id].entry == NULL)) {
-        return; /* imports, exports and functions: rc_wasm_check; names: nothing runs by them */
+        return; /* imports and functions: rc_wasm_check; names: nothing runs by them */
     }
     const uint8_t *start = r->at;
     uint32_t count = read_count(r);
