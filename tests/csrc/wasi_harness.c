@@ -15,11 +15,13 @@
 #define PAGE    4096
 #define LOG_MAX 4096
 #define FORCES  8
+#define FDS     4096 /* host fds that are remembered, to be closed with the guest */
 
 struct harness {
     struct rc_sys sys; /* first: the backend finds the harness behind it */
     struct rc_wasi wasi;
     int root;
+    uint8_t open[FDS];
     int standard[3]; /* what stands behind the guest's 0, 1, 2 */
     uint8_t *mapping;
     size_t mapping_size;
@@ -165,7 +167,13 @@ static int64_t backend(struct rc_sys *self, struct rc_call *c) {
             c->reply_len = ret < 0 ? 0 : (size_t)ret < c->reply_cap ? (size_t)ret : c->reply_cap;
             return h->force[i].ret;
         }
-    return perform(h, c);
+    int64_t ret = perform(h, c);
+    int opens = c->nr == RC_SYS_openat || c->nr == RC_SYS_socket || c->nr == RC_SYS_accept4;
+    if (opens && ret >= 0 && ret < FDS)
+        h->open[ret] = 1;
+    if (c->nr == RC_SYS_close && ret == 0 && c->arg[0] > 2 && c->arg[0] < FDS)
+        h->open[c->arg[0]] = 0;
+    return ret;
 }
 
 /* A guest of memory_size bytes (whole pages) below root, with in, out, error as its standard fds. NULL: no resources.
@@ -221,6 +229,9 @@ int harness_exit_code(struct harness *h) {
 
 void harness_free(struct harness *h) {
     rc_wasi_free(&h->wasi);
+    for (int fd = 0; fd < FDS; fd++)
+        if (h->open[fd])
+            close(fd);
     munmap(h->mapping, h->mapping_size);
     free(h);
 }
