@@ -61,16 +61,11 @@ static int32_t escape(const uint8_t **at, const uint8_t *end) {
     return 0x10000 + ((high - 0xD800) << 10 | (low - 0xDC00));
 }
 
-int32_t rc_json_char(const uint8_t **at, const uint8_t *end) {
-    if (*at == end)
-        return -1;
+/* RFC 3629: shortest form only, no surrogates, nothing above U+10FFFF. */
+static int32_t utf8(const uint8_t **at, const uint8_t *end) {
     int c = *(*at)++;
-    if (c == '\\')
-        return escape(at, end);
     if (c < 0x80)
-        return c < 0x20 ? -1 : c;
-
-    /* RFC 3629: shortest form only, no surrogates, nothing above U+10FFFF. */
+        return c;
     int more = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1;
     static const int32_t least[] = {0, 0x80, 0x800, 0x10000};
     if (c < 0xC2 || c > 0xF4 || end - *at < more)
@@ -85,6 +80,26 @@ int32_t rc_json_char(const uint8_t **at, const uint8_t *end) {
     if (value < least[more] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
         return -1;
     return value;
+}
+
+int rc_json_utf8(const void *text, size_t len) {
+    const uint8_t *at = text, *end = at + len;
+
+    while (at < end)
+        if (utf8(&at, end) < 0)
+            return 0;
+    return 1;
+}
+
+int32_t rc_json_char(const uint8_t **at, const uint8_t *end) {
+    if (*at == end)
+        return -1;
+    if (**at == '\\') {
+        ++*at;
+        return escape(at, end);
+    }
+    int32_t c = utf8(at, end);
+    return c < 0x20 ? -1 : c;
 }
 
 static int string(struct rc_json *j) {

@@ -62,6 +62,9 @@ int rc_json_valid(const uint8_t *text, size_t len, const struct rc_json_rules *r
 /* The character at *at, escapes decoded, and *at moved past it; -1 when there is none that is well-formed. */
 int32_t rc_json_char(const uint8_t **at, const uint8_t *end);
 
+/* 1 when these bytes are UTF-8: what a string of JSON can hold, control characters as escapes. */
+int rc_json_utf8(const void *text, size_t len);
+
 /* Unescaped UTF-8 with a NUL after it. Its length, or -1 when it does not fit into capacity bytes. */
 int64_t rc_json_copy(struct rc_json_string s, char *out, size_t capacity);
 

@@ -3,34 +3,8 @@
  * the backend guards. */
 #include "rc_wasi_guest.h"
 
+#include "rc_json.h"
 #include "rc_wasi_linux.h"
-
-/* Valid UTF-8 without surrogates: the only strings that both encodings of docs/wire.md can carry. */
-static int is_utf8(const uint8_t *text, uint64_t len) {
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    for (uint64_t i = 0; i < len;) {
-        uint8_t lead = text[i++];
-        int more = lead < 0x80             ? 0
-                   : (lead & 0xe0) == 0xc0 ? 1
-                   : (lead & 0xf0) == 0xe0 ? 2
-                   : (lead & 0xf8) == 0xf0 ? 3
-                                           : -1;
-        if (more < 0 || (uint64_t)more > len - i) {
-            return 0;
-        }
-        uint32_t point = more ? lead & (0x3fu >> more) : lead;
-        for (int k = 0; k < more; k++, i++) {
-            if ((text[i] & 0xc0) != 0x80) {
-                return 0;
-            }
-            point = point << 6 | (text[i] & 0x3f);
-        }
-        if (point < least[more] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) {
-            return 0;
-        }
-    }
-    return 1;
-}
 
 static int leaves_directory(const char *path) {
     int depth = 0;
@@ -66,8 +40,8 @@ static uint32_t text_read(const struct rc_wasi *w, uint64_t pointer, uint64_t le
     if (memchr(text, 0, len)) {
         return WASI_INVAL;
     }
-    if (!is_utf8(text, len)) {
-        return WASI_ILSEQ;
+    if (!rc_json_utf8(text, len)) {
+        return WASI_ILSEQ; /* the json encoding of docs/wire.md could not carry it */
     }
     memcpy(out, text, len);
     out[len] = 0;

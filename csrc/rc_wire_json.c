@@ -58,18 +58,6 @@ static int put_string(struct writer *w, const char *text) {
     return 0;
 }
 
-static int is_utf8(const char *text) {
-    const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
-    while (at < end) {
-        if (*at < 0x80) {
-            at++; /* rc_json_char would read a backslash as an escape */
-        } else if (rc_json_char(&at, end) < 0) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 int64_t rc_line_call(const struct rc_call *call, uint64_t id, char *out, size_t cap) {
     struct writer w = {.at = out, .end = out + cap};
     size_t row = 0;
@@ -93,7 +81,7 @@ int64_t rc_line_call(const struct rc_call *call, uint64_t id, char *out, size_t 
             continue;
         }
         const char *text = call->str[strings++];
-        int bad = is_utf8(text) ? put_string(&w, text) : -EILSEQ;
+        int bad = rc_json_utf8(text, strlen(text)) ? put_string(&w, text) : -EILSEQ;
         if (bad < 0) {
             return bad;
         }
