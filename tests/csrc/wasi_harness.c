@@ -1,6 +1,7 @@
 /* In: calls of the WASI table with a guest memory between two guard pages. Out: their results, over a backend that
  * performs the syscalls of docs/wire.md in this process, below a root directory. Test code: x86-64 Linux only. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -171,8 +172,9 @@ static int64_t backend(struct rc_sys *self, struct rc_call *c) {
     int opens = c->nr == RC_SYS_openat || c->nr == RC_SYS_socket || c->nr == RC_SYS_accept4;
     if (opens && ret >= 0 && ret < FDS)
         h->open[ret] = 1;
-    if (c->nr == RC_SYS_close && ret == 0 && c->arg[0] > 2 && c->arg[0] < FDS)
-        h->open[c->arg[0]] = 0;
+    int64_t closed = c->arg[0] >= 0 && c->arg[0] <= 2 ? h->standard[c->arg[0]] : c->arg[0];
+    if (c->nr == RC_SYS_close && ret == 0 && closed < FDS)
+        h->open[closed] = 0;
     return ret;
 }
 
@@ -184,7 +186,11 @@ struct harness *harness_new(int root, const int *standard, size_t memory_size, i
     struct harness *h = calloc(1, sizeof *h);
     h->sys.call = backend;
     h->root = root;
-    memcpy(h->standard, standard, sizeof h->standard);
+    for (int i = 0; i < 3; i++) {
+        h->standard[i] = fcntl(standard[i], F_DUPFD_CLOEXEC, 3); /* the caller closes its own */
+        if (h->standard[i] >= 0 && h->standard[i] < FDS)
+            h->open[h->standard[i]] = 1;
+    }
     h->mapping_size = memory_size + 2 * PAGE;
     h->mapping = mmap(NULL, h->mapping_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (h->mapping == MAP_FAILED || mprotect(h->mapping + PAGE, memory_size, PROT_READ | PROT_WRITE) < 0)
