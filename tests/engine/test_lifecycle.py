@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,24 @@ def test_a_signal_ends_a_guest_by_that_signal(container: Container, sig: signal.
         container.signal(one, sig)
         assert container.wait(one) == -sig
         container.signal(two, 0)  # the other one is there
+
+
+def test_a_signal_that_the_engine_was_started_without_ends_a_guest_too(artifact: Path, root: Path) -> None:
+    """A shell starts what it puts into the background with SIGINT and SIGQUIT ignored."""
+    before = {sig: signal.signal(sig, signal.SIG_IGN) for sig in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        zygote = Zygote().__enter__()
+    finally:
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
+    with ExitStack() as stack:
+        stack.push(zygote)
+        zygote.load(artifact)
+        container = stack.enter_context(zygote.create(root, EVERYTHING))
+        for sig in before:
+            with idle(container, 1) as (one,):
+                container.signal(one, sig)
+                assert container.wait(one) == -sig
 
 
 def test_a_guest_in_a_loop_without_syscalls_dies_of_a_signal(container: Container) -> None:
