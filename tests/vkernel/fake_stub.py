@@ -226,3 +226,10 @@ def serving(folder: Path, **config: Any) -> Iterator[Served]:
         yield served
     finally:
         served.stop()
+
+
+def drop_of(served: Served, before: int) -> str:
+    """The code of the one drop that was recorded since there were `before`."""
+    rows = served.wait_for(before + 1, "drop")[before:]
+    assert len(rows) == 1
+    return str(rows[0]["error"])

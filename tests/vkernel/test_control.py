@@ -7,11 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_stub import Served, serving
+from fake_stub import Served
 
 from recompiler.errors import Error
 from vkernel_proto import signals
@@ -24,12 +23,6 @@ WAITING = (
     "s=fake_stub.FakeStub(pathlib.Path(sys.argv[1])); print(s.hello('json')['pid'],flush=True);"
     "print(s.file.readline().decode(),flush=True); input()"
 )
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as vkernel:
-        yield vkernel
 
 
 def vkernel(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

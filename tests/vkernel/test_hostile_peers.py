@@ -7,7 +7,6 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,6 @@ from vkernel_proto.frames import FRAME, MAGIC, RECORD, SYSCALLS
 
 FIGURES = os.environ.get("RECOMPILER_FIGURES") == "1"
 MALFORMED = 10_000 if FIGURES else 1_000  # frames in each encoding
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as vkernel:
-        yield vkernel
-
-
-def drop_of(served: Served, before: int) -> str:
-    rows = served.wait_for(before + 1, "drop")[before:]
-    assert len(rows) == 1
-    return str(rows[0]["error"])
 
 
 def _malformed(rng: random.Random, encoding: str) -> bytes:

@@ -10,29 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_stub import FakeStub, Served, frame, record, serving, signed
+from fake_stub import FakeStub, Served, drop_of, frame, record, serving, signed
 
 from recompiler.errors import Error
 from vkernel_proto import Config, VKernel, serve_connection, socketpair
 from vkernel_proto.frames import SYSCALLS
 from vkernel_proto.server import check_run_dir
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as vkernel:
-        yield vkernel
-
-
-def drop_of(served: Served, before: int) -> str:
-    rows = served.wait_for(before + 1, "drop")[before:]
-    assert len(rows) == 1
-    return str(rows[0]["error"])
 
 
 def test_hello_is_answered_with_version_and_pid(served: Served) -> None:
