@@ -86,11 +86,11 @@ class ExecutableVerifier:
         try:
             if not peer.alive():  # else the number in that path may have named another process
                 raise Error("E_SOCK_PEER", f"process {peer.pid} has ended")
-            return self._verify(fd, peer)
+            return self._verify(fd)
         finally:
             os.close(fd)
 
-    def _verify(self, fd: int, peer: Peer) -> Verified:
+    def _verify(self, fd: int) -> Verified:
         status = os.fstat(fd)
         key = _file_key(status)
         now = int(time.time())
