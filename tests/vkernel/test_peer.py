@@ -25,7 +25,7 @@ from recompiler.keystore import KeyStore
 from recompiler.run import sealed_copy
 from vkernel_proto import peer as peer_module
 from vkernel_proto import socketpair
-from vkernel_proto.peer import Peer, credentials, open_peer
+from vkernel_proto.peer import credentials, open_peer
 from vkernel_proto.verdict import ExecutableVerifier, KeyFile, _holds, cacheable
 
 # Writes "hi\n"; with an argument it reads fd 0 before.
@@ -116,7 +116,7 @@ def test_a_stub_that_was_changed_after_signing_is_refused(signer: Signer, progra
     verifier = ExecutableVerifier(KeyStore.open(signer.pubkeys))
     fd = os.open(tmp_path / "bad", os.O_RDONLY)
     with pytest.raises(Error, match="E_DIGEST"):
-        verifier._verify(fd, Peer(os.getpid(), 0, 0, -1))
+        verifier._verify(fd)
     os.close(fd)
 
 
@@ -266,17 +266,16 @@ def test_a_remembered_verdict_depends_on_store_and_clock(
     fd = sealed_copy(program)
     store = KeyStore.open(signer.pubkeys)
     verifier = ExecutableVerifier(store)
-    peer = Peer(os.getpid(), 0, 0, -1)
-    first = verifier._verify(fd, peer)
-    assert verifier._verify(fd, peer) is first
+    first = verifier._verify(fd)
+    assert verifier._verify(fd) is first
     assert len(calls) == 1
     verifier._store = replace(store, raw=b"another")
-    verifier._verify(fd, peer)
+    verifier._verify(fd)
     assert len(calls) == 2, "another key store"
     after = max(key.not_after for key in store.keys)
     monkeypatch.setattr("vkernel_proto.verdict.time.time", lambda: after + 0.5)
     with pytest.raises(Error, match="E_KEY_EXPIRED"):
-        verifier._verify(fd, peer)
+        verifier._verify(fd)
     os.close(fd)
 
 
