@@ -9,6 +9,7 @@ from itertools import chain
 
 from blake3 import blake3
 
+from recompiler import shebang
 from recompiler.oci_stream import CHUNK
 from recompiler.trailer import MAGIC
 
@@ -16,7 +17,6 @@ MACHINES = {3: "i386", 8: "mips", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_
 ET_EXEC, ET_DYN = 2, 3
 PT_DYNAMIC, PT_INTERP = 2, 3
 DT_SONAME, DT_FLAGS_1, DF_1_PIE = 14, 0x6FFFFFFB, 0x08000000
-SHEBANG_MAX = 256  # BINPRM_BUF_SIZE, execve(2)
 HEADERS_MAX = 1024  # program headers looked at
 INTERPRETER_MAX = 1024
 WASM = {b"\x01\0\0\0": "module", b"\x0d\0\x01\0": "component"}
@@ -65,7 +65,8 @@ def program(chunks: Iterator[bytes], size: int, mode: int) -> Program | None:
     if elf:
         machine, (interpreter, linkage) = elf.machine, elf.verdict()
     elif format_ == "script":
-        interpreter, argument = _shebang(head)
+        line = shebang.parse(head)
+        interpreter, argument = (line.interpreter, line.argument) if line else (None, None)
     else:
         linkage = WASM[head[4:8]]
     trailer = elf is not None and last == MAGIC
@@ -87,14 +88,6 @@ def _elf_type(head: bytes) -> int:
 def _half(head: bytes, at: int) -> int:
     """A 16-bit field in the byte order that the ELF states (EI_DATA)."""
     return int.from_bytes(head[at : at + 2], "big" if head[5] == 2 else "little")
-
-
-def _shebang(head: bytes) -> tuple[str | None, str | None]:
-    """Interpreter and argument as execve(2) splits them: one argument, inner blanks kept."""
-    line = head[2:SHEBANG_MAX].partition(b"\n")[0].strip(b" \t")
-    interpreter, _, argument = line.replace(b"\t", b" ").partition(b" ")
-    rest = line[len(interpreter) :].strip(b" \t") if argument else b""
-    return _text(interpreter), _text(rest)
 
 
 def _text(data: bytes) -> str | None:
