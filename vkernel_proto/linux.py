@@ -19,6 +19,7 @@ _NUMBERS: Final[dict[str, tuple[int, int]]] = {
     "epoll_create1": (291, 20),
     "epoll_ctl": (233, 21),
     "epoll_pwait": (281, 22),
+    "faccessat2": (439, 439),
     "fallocate": (285, 47),
     "fdatasync": (75, 83),
     "fstatfs": (138, 44),

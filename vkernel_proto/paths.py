@@ -92,19 +92,20 @@ def resolve(process: Process, dirfd: int, path: bytes, host_flags: int, mode: in
     """A host fd of the named file under the root. Raises OSError."""
     root = process.container.root_fd
     if path.startswith(b"/") or dirfd == AT_FDCWD:
-        ret = _openat2(root, path, host_flags, mode, RESOLVE_IN_ROOT)
+        ret = openat2(root, path, host_flags, mode, RESOLVE_IN_ROOT)
     else:
         base = process.files[dirfd].host
-        ret = _openat2(base, path, host_flags, mode, RESOLVE_BENEATH)
+        ret = openat2(base, path, host_flags, mode, RESOLVE_BENEATH)
         if ret == -errno.EXDEV:  # `..` above the directory, or an absolute symlink: the root decides where that leads
             name = _name_under_root(root, base)
-            ret = _openat2(root, name + b"/" + path, host_flags, mode, RESOLVE_IN_ROOT)
+            ret = openat2(root, name + b"/" + path, host_flags, mode, RESOLVE_IN_ROOT)
     if ret < 0:
         raise OSError(-ret, os.strerror(-ret))
     return ret
 
 
-def _openat2(dirfd: int, path: bytes, host_flags: int, mode: int, scope: int) -> int:
+def openat2(dirfd: int, path: bytes, host_flags: int, mode: int, scope: int) -> int:
+    """An fd of the path as scope (RESOLVE_IN_ROOT or RESOLVE_BENEATH) reads it, never by a magic link; or -errno."""
     how = _OPEN_HOW.pack(host_flags | os.O_CLOEXEC, mode, scope | RESOLVE_NO_MAGICLINKS)
     for _ in range(_RACES):
         ret = syscall("openat2", dirfd, path, how, _OPEN_HOW.size)
@@ -119,7 +120,7 @@ def _name_under_root(root: int, directory: int) -> bytes:
     name = os.readlink(f"/proc/self/fd/{directory}".encode())
     inside = name == top or name.startswith(top.rstrip(b"/") + b"/")
     relative = (name[len(top) :].strip(b"/") if inside else b"") or b"."
-    host = _openat2(root, relative, os.O_PATH | os.O_DIRECTORY, 0, RESOLVE_IN_ROOT)
+    host = openat2(root, relative, os.O_PATH | os.O_DIRECTORY, 0, RESOLVE_IN_ROOT)
     if host >= 0:
         try:
             inside = inside and os.path.samestat(os.fstat(host), os.fstat(directory))
@@ -133,12 +134,21 @@ def _name_under_root(root: int, directory: int) -> bytes:
 def admit(process: Process, host: int) -> os.stat_result:
     """What the file is. Raises OSError (EACCES) for one on a file system that is an interface of the kernel."""
     found = os.fstat(host)
-    if found.st_dev != process.container.root_device:
-        buffer = bytearray(120)  # struct statfs; f_type is its first word
-        ret = syscall("fstatfs", host, buffer)
-        if ret < 0:
-            raise OSError(-ret, os.strerror(-ret))
-        if int.from_bytes(buffer[:4], "little") in _KERNEL_INTERFACES:
-            process.policy.deny("openat", "a kernel interface inside the root")
-            raise OSError(errno.EACCES, "a kernel interface")
+    if found.st_dev != process.container.root_device and kernel_interface(host):
+        process.policy.deny("openat", "a kernel interface inside the root")
+        raise OSError(errno.EACCES, "a kernel interface")
     return found
+
+
+def kernel_interface(host: int) -> bool:
+    """Whether the file is on a file system that is an interface of the kernel. Raises OSError."""
+    return file_system(host) in _KERNEL_INTERFACES
+
+
+def file_system(host: int) -> int:
+    """statfs(2)'s f_type of the file's file system. Raises OSError."""
+    buffer = bytearray(120)  # struct statfs; f_type is its first word
+    ret = syscall("fstatfs", host, buffer)
+    if ret < 0:
+        raise OSError(-ret, os.strerror(-ret))
+    return int.from_bytes(buffer[:4], "little")

@@ -1,0 +1,224 @@
+"""In: what an execve names, in a container's root. Out: the entry of the signed manifest that runs, or Denied.
+
+decide   1 the request's strings; PATH for a name without a slash
+         2 the file: openat2 in the root, O_PATH, then read through that fd (vkernel_proto/hashes.py)
+         3 its BLAKE3 is what the caller claimed, where one is claimed
+         4 its BLAKE3 has an entry: hash -> entry is the only way to code, a path decides nothing
+         5 a script: its first line's interpreter, found and hashed in the same way, is the signed one, to depth 4
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from recompiler import shebang
+from recompiler.errors import Error
+from recompiler.manifest import Entry, Manifest
+from vkernel_proto.denied import REASONS, Denied, of_errno
+from vkernel_proto.hashes import Content, Hashes
+from vkernel_proto.paths import PATH_MAX, RESOLVE_IN_ROOT, openat2
+
+__all__ = ["REASONS", "Controller", "Denied", "Request", "Verdict"]
+
+DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+STRING_MAX: Final = 1 << 17  # bytes of one argument or variable (MAX_ARG_STRLEN, execve(2))
+STRINGS_MAX: Final = 1 << 21  # bytes of all, each with its NUL and its pointer
+SEARCH_MAX: Final = 256  # directories of PATH that are looked into
+RUNNABLE: Final = frozenset({"elf", "wasi", "polyfill"})
+_ELSEWHERE: Final = frozenset({"not found", "not a directory"})  # execvp(3) looks into the next directory then
+_NOT_HERE: Final = frozenset({"not permitted", "not executable", "not a regular file"})  # then too; but it says so
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An execve. path without a slash is searched in env's PATH; "" with a hash is by hash alone.
+
+    hash: 64 hex digits that the caller claims the file to have.
+    """
+
+    path: str
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What runs: entry and export of the megabinary. hash: the executed file's; chain: hashes from it to the program;
+    path: the executed file's, resolved; argv: the program's (of a script: interpreter, argument, script, the rest).
+    """
+
+    entry: int
+    export: str
+    hash: str
+    chain: tuple[str, ...]
+    path: str
+    argv: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    named: str  # absolute, as it was found
+    path: str  # resolved
+    content: Content
+
+
+class Controller:
+    """Decides the execves of one container; safe from several threads.
+
+    root gives an O_PATH fd of the root that the guests see, which stays the caller's. lower: O_PATH fd of the read-only
+    layer, if guests' writes go to an overlay above it, else None: then nothing is remembered. Make it before the first
+    guest runs.
+    """
+
+    def __init__(self, manifest: Manifest, root: Callable[[], int], lower: int | None) -> None:
+        self._entries = manifest.entries
+        self._root = root
+        self._hashes = Hashes(lower)
+
+    def decide(self, request: Request) -> Verdict:
+        """The verdict on an execve. Raises Denied, and nothing else for whatever a guest asks or does."""
+        try:
+            _check(request)
+            if request.hash is not None and not request.path:
+                return self._by_hash(request, request.hash)
+            return self._by_path(request)
+        except OSError as error:
+            raise of_errno(error.errno, request.path) from error
+        except MemoryError as error:
+            raise Denied("no resources", request.path) from error
+
+    def _by_hash(self, request: Request, hash: str) -> Verdict:
+        entry = self._entries.get(hash)
+        if entry is None:
+            raise Denied("unknown hash", "", hash)
+        if entry.kind not in RUNNABLE:
+            reason = "script without a path" if entry.kind == "script" else "not a program"
+            raise Denied(reason, "", hash)
+        return Verdict(entry.entry, entry.export, hash, (hash,), "", request.argv)
+
+    def _by_path(self, request: Request) -> Verdict:
+        try:
+            root = self._root()
+        except OSError as error:
+            raise Denied("no container", request.path) from error
+        file = self._requested(root, request)
+        hash = file.content.hash
+        if request.hash not in (None, hash):
+            raise Denied("path names another file", file.path, hash)
+        signed = self._entry(file, "unknown hash")
+        argv, script, chain, current, entry = request.argv, file.named, [hash], file, signed
+        while entry.kind == "script":
+            if len(chain) > shebang.DEPTH:
+                raise Denied("interpreter nesting", file.path, hash, tuple(chain))
+            found, current = self._interpreter(root, current, request.env, tuple(chain))
+            if current.content.hash != entry.interpreter:
+                reason = "another interpreter" if current.content.hash in self._entries else "unknown interpreter"
+                raise Denied(reason, current.path, current.content.hash, tuple(chain))
+            argv, script = [*found.words, script, *argv[1:]], found.path
+            chain.append(current.content.hash)
+            entry = self._entry(current, "unknown interpreter")
+        if entry.kind not in RUNNABLE:
+            raise Denied("not a program", current.path, current.content.hash, tuple(chain[:-1]))
+        return Verdict(entry.entry, entry.export, hash, tuple(chain), file.path, argv)
+
+    def _entry(self, file: _File, reason: str) -> Entry:
+        entry = self._entries.get(file.content.hash)
+        if entry is None:
+            raise Denied(reason, file.path, file.content.hash)
+        return entry
+
+    def _interpreter(
+        self, root: int, script: _File, env: dict[str, str], chain: tuple[str, ...]
+    ) -> tuple[shebang.Interpreter, _File]:
+        """What the script's first line names at this moment."""
+        line = shebang.parse(script.content.head)
+        if line is None:
+            raise Denied("unknown interpreter", script.path, script.content.hash, chain)
+        refused: list[Denied] = []
+
+        def known(path: str) -> bool:
+            try:
+                file = self._file(root, path)
+            except Denied as denied:
+                refused.append(denied)
+                return False
+            if file.content.hash not in self._entries:
+                refused.append(Denied("unknown hash", file.path, file.content.hash))
+            return file.content.hash in self._entries
+
+        try:
+            found = shebang.find(line, known, _directories(env))
+        except Error as error:
+            # The last file that was looked at says most: with env, its own refusal comes first.
+            last = next((each for each in reversed(refused) if each.hash), None)
+            path, hash = (last.path, last.hash) if last else (line.interpreter, None)
+            raise Denied("unknown interpreter", path, hash, chain) from error
+        return found, self._file(root, found.path)
+
+    def _requested(self, root: int, request: Request) -> _File:
+        if "/" in request.path or not request.path:
+            return self._file(root, _absolute(request.cwd, request.path) if request.path else "")
+        refused = Denied("not found", request.path)
+        for directory in _directories(request.env):
+            try:
+                return self._file(root, _absolute(request.cwd, f"{directory or '.'}/{request.path}"))
+            except Denied as denied:
+                if denied.reason in _NOT_HERE:
+                    refused = denied
+                elif denied.reason not in _ELSEWHERE:
+                    raise
+        raise refused
+
+    def _file(self, root: int, path: str) -> _File:
+        """The file that an absolute path names in the root, and its content. Raises Denied, OSError."""
+        name = os.fsencode(path)
+        if len(name) >= PATH_MAX:
+            raise Denied("name too long", path)
+        place = openat2(root, name, os.O_PATH, 0, RESOLVE_IN_ROOT)
+        if place < 0:
+            raise of_errno(-place, path)
+        try:
+            resolved = _resolved(root, place) or path
+            return _File(path, resolved, self._hashes.content(place, resolved))
+        finally:
+            os.close(place)
+
+
+def _resolved(root: int, place: int) -> str | None:
+    """The path from the root of what an fd names; for the log, for lower, and no ground of a verdict."""
+    top = os.readlink(f"/proc/self/fd/{root}").rstrip("/")
+    name = os.readlink(f"/proc/self/fd/{place}")
+    return name[len(top) :] if name.startswith(top + "/") else None
+
+
+def _absolute(cwd: str, path: str) -> str:
+    return path if path.startswith("/") else f"{cwd.rstrip('/')}/{path}"
+
+
+def _directories(env: dict[str, str]) -> list[str]:
+    return env.get("PATH", DEFAULT_PATH).split(":")[:SEARCH_MAX]
+
+
+def _check(request: Request) -> None:
+    """Whether the strings are such as execve could be given. Raises Denied."""
+    strings = [*request.argv, *(f"{name}={value}" for name, value in request.env.items()), request.path, request.cwd]
+    total = 0
+    for string in strings:
+        try:
+            size = len(os.fsencode(string))
+        except UnicodeEncodeError:
+            raise Denied("malformed", request.path) from None
+        if "\0" in string:
+            raise Denied("malformed", request.path)
+        if size >= STRING_MAX:
+            raise Denied("arguments too long", request.path)
+        total += size + 9
+    if total > STRINGS_MAX:
+        raise Denied("arguments too long", request.path)
+    if not request.cwd.startswith("/"):
+        raise Denied("malformed", request.path)
