@@ -134,7 +134,7 @@ def test_plain_directory_is_read_without_following_symlinks(tmp_path: Path) -> N
         (w.elf(2, tail=b"RCMPLR-TRAILER-1\n"), 0o755, "elf x86_64 static"),
         (w.elf(2)[:56] + b"\xff\xff" + w.elf(2)[58:], 0o755, "elf x86_64"),
         (b"#! /usr/bin/env \t python3  -I \nx", 0o755, "script /usr/bin/env"),
-        (b"#!" + b"a" * 300, 0o755, "script " + "a" * 254),
+        (b"#!" + b"a" * 300, 0o755, "script"),  # cut inside the interpreter: execve(2) refuses it
         (b"\0asm\x01\0\0\0", 0o644, "wasm module"),
         (b"\0asm\x0d\0\x01\0", 0o644, "wasm component"),
         (w.elf(1), 0o755, None),
