@@ -9,6 +9,7 @@ decide   1 the request's strings; PATH for a name without a slash
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,17 +20,19 @@ from recompiler.errors import Error
 from recompiler.manifest import Entry, Manifest
 from vkernel_proto.denied import REASONS, Denied, of_errno
 from vkernel_proto.hashes import Content, Hashes
-from vkernel_proto.paths import PATH_MAX, RESOLVE_IN_ROOT, openat2
+from vkernel_proto.paths import RESOLVE_IN_ROOT, openat2
 
 __all__ = ["REASONS", "Controller", "Denied", "Request", "Verdict"]
 
 DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
-STRING_MAX: Final = 1 << 17  # bytes of one argument or variable (MAX_ARG_STRLEN, execve(2))
-STRINGS_MAX: Final = 1 << 21  # bytes of all, each with its NUL and its pointer
+STRING_MAX: Final = 1 << 17  # one argument or variable (MAX_ARG_STRLEN, execve(2)); here characters
+STRINGS_MAX: Final = 1 << 21  # bytes of all of them, each with its NUL and its pointer
+POINTER: Final = 8
 SEARCH_MAX: Final = 256  # directories of PATH that are looked into
 RUNNABLE: Final = frozenset({"elf", "wasi", "polyfill"})
-_ELSEWHERE: Final = frozenset({"not found", "not a directory"})  # execvp(3) looks into the next directory then
-_NOT_HERE: Final = frozenset({"not permitted", "not executable", "not a regular file"})  # then too; but it says so
+# execvp(3) looks into PATH's next directory after these, and tells in the end of the second sort.
+_ELSEWHERE: Final = (-errno.ENOENT, -errno.ENOTDIR)
+_NOT_HERE: Final = frozenset({"not permitted", "not executable", "not a regular file"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,47 +142,50 @@ class Controller:
         line = shebang.parse(script.content.head)
         if line is None:
             raise Denied("unknown interpreter", script.path, script.content.hash, chain)
-        refused: list[Denied] = []
+        seen: dict[str, _File] = {}
 
         def known(path: str) -> bool:
             try:
-                file = self._file(root, path)
+                seen[path] = self._file(root, path)
             except Denied as denied:
-                refused.append(denied)
+                if denied.reason == "no resources":
+                    raise
                 return False
-            if file.content.hash not in self._entries:
-                refused.append(Denied("unknown hash", file.path, file.content.hash))
-            return file.content.hash in self._entries
+            return seen[path].content.hash in self._entries
 
         try:
             found = shebang.find(line, known, _directories(env))
         except Error as error:
-            # The last file that was looked at says most: with env, its own refusal comes first.
-            last = next((each for each in reversed(refused) if each.hash), None)
-            path, hash = (last.path, last.hash) if last else (line.interpreter, None)
-            raise Denied("unknown interpreter", path, hash, chain) from error
-        return found, self._file(root, found.path)
+            # What is there and unknown says more than what is not there.
+            for file in seen.values():
+                raise Denied("unknown interpreter", file.path, file.content.hash, chain) from error
+            raise Denied("unknown interpreter", line.interpreter, None, chain) from error
+        return found, seen[found.path]
 
     def _requested(self, root: int, request: Request) -> _File:
-        if "/" in request.path or not request.path:
-            return self._file(root, _absolute(request.cwd, request.path) if request.path else "")
+        """The file that the request names. A file that is there and may be executed ends the search, known or not."""
+        if "/" in request.path:
+            return self._file(root, _absolute(request.cwd, request.path))
         refused = Denied("not found", request.path)
-        for directory in _directories(request.env):
+        for directory in _directories(request.env) if request.path else ():
+            path = _absolute(request.cwd, f"{directory or '.'}/{request.path}")
+            place = _place(root, path)
+            if place in _ELSEWHERE:
+                continue
             try:
-                return self._file(root, _absolute(request.cwd, f"{directory or '.'}/{request.path}"))
+                return self._held(root, path, place)
             except Denied as denied:
-                if denied.reason in _NOT_HERE:
-                    refused = denied
-                elif denied.reason not in _ELSEWHERE:
+                if denied.reason not in _NOT_HERE:
                     raise
+                refused = denied
         raise refused
 
     def _file(self, root: int, path: str) -> _File:
         """The file that an absolute path names in the root, and its content. Raises Denied, OSError."""
-        name = os.fsencode(path)
-        if len(name) >= PATH_MAX:
-            raise Denied("name too long", path)
-        place = openat2(root, name, os.O_PATH, 0, RESOLVE_IN_ROOT)
+        return self._held(root, path, _place(root, path))
+
+    def _held(self, root: int, path: str, place: int) -> _File:
+        """The same for a path that led to the O_PATH fd place, or to -errno. Takes the fd over."""
         if place < 0:
             raise of_errno(-place, path)
         try:
@@ -187,6 +193,10 @@ class Controller:
             return _File(path, resolved, self._hashes.content(place, resolved))
         finally:
             os.close(place)
+
+
+def _place(root: int, path: str) -> int:
+    return openat2(root, os.fsencode(path), os.O_PATH, 0, RESOLVE_IN_ROOT)
 
 
 def _resolved(root: int, place: int) -> str | None:
@@ -206,19 +216,14 @@ def _directories(env: dict[str, str]) -> list[str]:
 
 def _check(request: Request) -> None:
     """Whether the strings are such as execve could be given. Raises Denied."""
-    strings = [*request.argv, *(f"{name}={value}" for name, value in request.env.items()), request.path, request.cwd]
-    total = 0
-    for string in strings:
-        try:
-            size = len(os.fsencode(string))
-        except UnicodeEncodeError:
-            raise Denied("malformed", request.path) from None
-        if "\0" in string:
-            raise Denied("malformed", request.path)
-        if size >= STRING_MAX:
-            raise Denied("arguments too long", request.path)
-        total += size + 9
-    if total > STRINGS_MAX:
-        raise Denied("arguments too long", request.path)
-    if not request.cwd.startswith("/"):
+    strings = [*request.argv, *request.env, *request.env.values(), request.path, request.cwd]
+    text = "\0".join(strings)
+    try:
+        size = len(os.fsencode(text))
+    except UnicodeEncodeError:
+        raise Denied("malformed", request.path) from None
+    if text.count("\0") >= len(strings) or not request.cwd.startswith("/"):
         raise Denied("malformed", request.path)
+    longest = max(map(len, strings)) if size >= STRING_MAX else 0
+    if longest >= STRING_MAX or size + POINTER * len(strings) > STRINGS_MAX:
+        raise Denied("arguments too long", request.path)
