@@ -37,5 +37,6 @@
     /* the tools themselves */                                                                    \
     X(E_USAGE, 2) X(E_OUTPUT, 3) X(E_WASM_INVALID, 11) X(E_KEY_FILE, 3) X(E_IMAGE, 11)            \
     X(E_COMPILER, 3) X(E_AOT_MISSING, 3) X(E_AOT_FOREIGN, 11) X(E_EXEC_INTERPRETER, 11)           \
-    X(E_ROUTES, 12) X(E_AUDIT, 12) X(E_NO_MEMORY, 3) X(E_DISAGREE, 3) X(E_INTERNAL, 3)
+    X(E_ROUTES, 12) X(E_AUDIT, 12) X(E_NO_MEMORY, 3) X(E_DISAGREE, 3) X(E_INTERNAL, 3)            \
+    X(E_LIFT_ELF, 11)
 /* clang-format on */

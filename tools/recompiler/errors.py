@@ -116,6 +116,8 @@ CODES: dict[str, int] = {
     "E_NO_MEMORY": 3,
     "E_DISAGREE": 3,
     "E_INTERNAL": 3,
+    # the lifter
+    "E_LIFT_ELF": 11,
 }
 
 
