@@ -20,17 +20,32 @@ LEB_MAX: Final = 5  # bytes of a LEB128 u32
 # Rank of each non-custom section id in a module: 12 (data count) stands before 10 (code).
 _RANK: Final = {id_: rank for rank, id_ in enumerate((1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11))}
 
-_WASI_NAMES = """
-args_get args_sizes_get clock_res_get clock_time_get environ_get environ_sizes_get fd_advise fd_allocate fd_close
-fd_datasync fd_fdstat_get fd_fdstat_set_flags fd_fdstat_set_rights fd_filestat_get fd_filestat_set_size
-fd_filestat_set_times fd_pread fd_prestat_dir_name fd_prestat_get fd_pwrite fd_read fd_readdir fd_renumber fd_seek
-fd_sync fd_tell fd_write path_create_directory path_filestat_get path_filestat_set_times path_link path_open
-path_readlink path_remove_directory path_rename path_symlink path_unlink_file poll_oneoff proc_exit proc_raise
-random_get sched_yield sock_accept sock_recv sock_send sock_shutdown
-"""
-IMPORTS: Final = {
-    "wasi_snapshot_preview1": frozenset(_WASI_NAMES.split()),
-    "recompiler_sock_v1": frozenset(("sock_bind", "sock_connect", "sock_listen", "sock_open")),
+# Type (docs/wasi.md) and the names of that type.
+_WASI: Final = {
+    "i(ii)": "args_get args_sizes_get environ_get environ_sizes_get clock_res_get fd_fdstat_get fd_fdstat_set_flags "
+    "fd_filestat_get fd_prestat_get fd_renumber fd_tell random_get sock_shutdown",
+    "i(iIi)": "clock_time_get",
+    "i(iIIi)": "fd_advise fd_filestat_set_times",
+    "i(iII)": "fd_allocate fd_fdstat_set_rights",
+    "i(i)": "fd_close fd_datasync fd_sync proc_raise",
+    "i(iI)": "fd_filestat_set_size",
+    "i(iiiIi)": "fd_pread fd_pwrite fd_readdir",
+    "i(iii)": "fd_prestat_dir_name path_create_directory path_remove_directory path_unlink_file sock_accept",
+    "i(iiii)": "fd_read fd_write poll_oneoff",
+    "i(iIii)": "fd_seek",
+    "i(iiiii)": "path_filestat_get path_symlink sock_send",
+    "i(iiiiIIi)": "path_filestat_set_times",
+    "i(iiiiiii)": "path_link",
+    "i(iiiiiIIii)": "path_open",
+    "i(iiiiii)": "path_readlink path_rename sock_recv",
+    "v(i)": "proc_exit",
+    "i()": "sched_yield",
+}
+_SOCK: Final = {"i(iii)": "sock_open sock_connect sock_bind", "i(ii)": "sock_listen"}
+# Module -> name -> type, of all that a guest may import.
+IMPORTS: Final[dict[str, dict[str, str]]] = {
+    module: {name: type_ for type_, names in table.items() for name in names.split()}
+    for module, table in (("wasi_snapshot_preview1", _WASI), ("recompiler_sock_v1", _SOCK))
 }
 
 
