@@ -35,6 +35,7 @@ LARGE: Final = 8 << 20  # bytes; files over it are read one at a time: one conta
 KEPT: Final = 4096
 _CHUNK: Final = 1 << 20
 _OVERLAYFS: Final = 0x794C7630
+_TICK: Final = 20_000_000  # ns that a ctime may be behind the clock: it is the last timer tick's, at 100 Hz or more
 _X_OK, _AT_EACCESS, _AT_EMPTY_PATH = 1, 0x200, 0x1000
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _Key = tuple[int, int, int, int, int]
@@ -55,7 +56,7 @@ class Hashes:
 
     def __init__(self, lower: int | None) -> None:
         self._lower = lower
-        self._since = time.time_ns()
+        self._since = time.time_ns() - _TICK
         self._lock = threading.Lock()
         self._large = threading.Lock()
         self._known: OrderedDict[_Key, Content] = OrderedDict()
