@@ -69,6 +69,7 @@ class Selected:
     platform: str
     tag: str | None
     layers: list[LayerBlob]
+    environment: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def _from_manifest(source: Source, manifest: dict[str, Any], chosen: _Candidate,
         LayerBlob(blob, LAYERS[blob.media_type], diff_id)
         for blob, diff_id in zip(blobs, _diff_ids(config, len(blobs)), strict=True)
     ]
-    return Selected(chosen.blob.digest, config_blob.digest or "", own, chosen.tag, layers)
+    return Selected(chosen.blob.digest, config_blob.digest or "", own, chosen.tag, layers, _environment(config))
 
 
 # ---- docker save
@@ -215,7 +216,8 @@ def _select_docker(source: Source, platform: str | None, tag: str | None) -> Sel
         with source.open(each) as extent:
             compression = compression_of(extent.read(16))
         layers.append(LayerBlob(Blob(each, f"docker-archive layer ({compression})", None, None), compression, diff_id))
-    return Selected(None, digest, _config_platform(config, platform), tag or (tags[0] if tags else None), layers)
+    name = tag or (tags[0] if tags else None)
+    return Selected(None, digest, _config_platform(config, platform), name, layers, _environment(config))
 
 
 def _tags(value: Any) -> list[str]:
@@ -288,6 +290,15 @@ def _diff_ids(config: dict[str, Any], layers: int) -> list[str]:
     if len(found) != layers:
         raise Error("E_IMAGE", f"the config has {len(found)} diff_ids for {layers} layers")
     return [str(each) for each in found]
+
+
+def _environment(config: dict[str, Any]) -> tuple[str, ...]:
+    """`NAME=VALUE` of config.Env; the OCI image-spec lets both be absent, Docker writes null."""
+    inner = config.get("config") or {}
+    rows = (inner.get("Env") or []) if isinstance(inner, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(each, str) for each in rows):
+        raise Error("E_IMAGE", "the config has a malformed environment")
+    return tuple(rows)
 
 
 def _platform(row: Any, what: str) -> str | None:

@@ -44,7 +44,10 @@ class Named(Generic[T]):
 
 @dataclass(slots=True)
 class Directory(Generic[T]):
+    """mode is 0755 for one that no layer names, but that something lies in."""
+
     children: dict[str, Named[T]] = field(default_factory=dict)
+    mode: int = 0o755
 
 
 class Tree(Generic[T]):
@@ -74,6 +77,7 @@ class Tree(Generic[T]):
         if not names:
             if not isinstance(node, Directory):
                 raise Error("E_IMAGE", f"{where(path)} is the root and not a directory")
+            self.root.mode = node.mode
             return
         parent = self._parent(names[:-1], path)
         old = parent.children.get(names[-1])
@@ -85,7 +89,9 @@ class Tree(Generic[T]):
             raise Error("E_IMAGE", f"{where(path)} stands twice in one layer")
         if isinstance(old.node, Directory) and not both_directories and self._has_new(old.node):
             raise Error("E_IMAGE", f"{where(path)} is a directory and something else in one layer")
-        parent.children[names[-1]] = Named(old.node if both_directories else node, self.layer)
+        if isinstance(old.node, Directory) and isinstance(node, Directory):
+            old.node.mode, node = node.mode, old.node
+        parent.children[names[-1]] = Named(node, self.layer)
 
     def link(self, path: str, target: str) -> None:
         """Lays a hard link. Raises Error E_IMAGE as put, and when the target is missing or a directory."""
@@ -114,16 +120,21 @@ class Tree(Generic[T]):
         return True
 
     def leaves(self) -> Iterator[tuple[str, Leaf[T], int]]:
-        """Every name of every leaf, sorted by path, with the layer that put the name there."""
+        """Every name of every leaf, in the order of walk, with the layer that put the name there."""
+        for path, named in self.walk():
+            if isinstance(named.node, Leaf):
+                yield path, named.node, named.layer
+
+    def walk(self) -> Iterator[tuple[str, Named[T]]]:
+        """Everything below the root, directories before what is in them, names of a directory sorted."""
         stack = [("", self._sorted(self.root))]
         while stack:
             path, below = stack[-1]
             for name, child in below:
+                yield f"{path}/{name}", child
                 if isinstance(child.node, Directory):
                     stack.append((f"{path}/{name}", self._sorted(child.node)))
                     break
-                if isinstance(child.node, Leaf):
-                    yield f"{path}/{name}", child.node, child.layer
             else:
                 stack.pop()
 
