@@ -41,8 +41,10 @@ def expand(text: str) -> list[str]:
     assert len(sizes) == 1, text
     rows = []
     for number in range(sizes.pop()):
-        parts = iter(items[number] for items in lists)
-        rows.append(_BRACES.sub(lambda _: next(parts), text))
+        row = text
+        for items in lists:
+            row = _BRACES.sub(items[number], row, count=1)
+        rows.append(row)
     return rows
 
 

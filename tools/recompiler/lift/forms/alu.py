@@ -1,0 +1,244 @@
+"""Integer addition, subtraction, comparison and logic; with LOCK too: a process has one thread, so plain operations on
+memory are atomic to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from recompiler.lift import flags
+from recompiler.lift.asm import Asm, Local, t, type_of
+from recompiler.lift.forms import form
+from recompiler.lift.regs import I32, PRIMITIVE, A, C, O, P, S, Z
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    """The nine encodings that ADD, OR, ADC, SBB, AND, SUB, XOR and CMP share."""
+    return (
+        f"{name} r/m{{8,16,32,64}}, r{{8,16,32,64}}",
+        f"{name} r{{8,16,32,64}}, r/m{{8,16,32,64}}",
+        f"{name} {{AL,AX,EAX,RAX}}, imm{{8,16,32,32}}",
+        f"{name} r/m{{8,16,32,64,16,32,64}}, imm{{8,16,32,32,8,8,8}}",
+    )
+
+
+def operands(a: Asm) -> tuple[int, Local, Local]:
+    """Size and both operands; the address of one that will be written is held."""
+    size = a.size(0)
+    if a.is_memory(0):
+        a.hold_address()
+    return size, a.read(0, size), a.read(1, size)
+
+
+def combine(a: Asm, size: int, x: Local, y: Local, how: str) -> Local:
+    """x `how` y, cut to the size."""
+    a.get(x, y)
+    a.op(f"{t(size)}.{how}")
+    flags.cut(a, size)
+    return a.keep(type_of(size))
+
+
+@form(*_forms("ADD"), page="2A ADD")
+def add(a: Asm) -> None:
+    size, x, y = operands(a)
+    r = combine(a, size, x, y, "add")
+    flags.after_add(a, size, x, y, r)
+    a.write(0, r, size)
+
+
+@form(*_forms("SUB"), page="2B SUB")
+def sub(a: Asm) -> None:
+    size, x, y = operands(a)
+    r = combine(a, size, x, y, "sub")
+    flags.after_sub(a, size, x, y, lambda: r)
+    a.write(0, r, size)
+
+
+@form(*_forms("CMP"), page="2A CMP")
+def cmp(a: Asm) -> None:
+    size = a.size(0)
+    x, y = a.read(0, size), a.read(1, size)
+    flags.after_sub(a, size, x, y, _once(lambda: combine(a, size, x, y, "sub")))
+
+
+def _once(make: Callable[[], Local]) -> Callable[[], Local]:
+    made: list[Local] = []
+
+    def get() -> Local:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return get
+
+
+@form(*_forms("ADC"), page="2A ADC")
+def adc(a: Asm) -> None:
+    """C: x + y carries, or the sum plus one does."""
+    size, x, y = operands(a)
+    s = combine(a, size, x, y, "add")
+    _with_carry(a, size, s, "add")
+    r = a.keep(type_of(size))
+
+    def carry() -> None:
+        flags.compare(a, size, s, x, "lt_u")
+        flags.compare(a, size, r, s, "lt_u")
+        a.op("i32.or")
+
+    flags.after_add(a, size, x, y, r, carry)
+    a.write(0, r, size)
+
+
+@form(*_forms("SBB"), page="2B SBB")
+def sbb(a: Asm) -> None:
+    """x - (y + C). The composites come from the flags: a comparison of x and y does not know the borrow."""
+    size, x, y = operands(a)
+    d = combine(a, size, x, y, "sub")
+    _with_carry(a, size, d, "sub")
+    r = a.keep(type_of(size))
+    need = flags.needed(a, PRIMITIVE, 0)
+    if need & C:
+        flags.compare(a, size, x, y, "lt_u")
+        flags.compare(a, size, d, r, "lt_u")
+        a.op("i32.or")
+        a.flag(C)
+    if need & O:
+        flags.overflow(a, size, x, y, r, subtract=True)
+    if need & A:
+        flags.adjust(a, size, x, y, r)
+    flags.result(a, size, r, need & (Z | S | P))
+    flags.composites(a, PRIMITIVE)
+    a.write(0, r, size)
+
+
+def _with_carry(a: Asm, size: int, value: Local, how: str) -> None:
+    """Pushes value plus, or minus, C."""
+    a.get(value)
+    a.get_flag(C)
+    if size == 64:
+        a.op("i64.extend_i32_u")
+    a.op(f"{t(size)}.{how}")
+    flags.cut(a, size)
+
+
+def _logic(how: str) -> Callable[[Asm], None]:
+    def emit(a: Asm) -> None:
+        size, x, y = operands(a)
+        r = combine(a, size, x, y, how)
+        flags.after_logic(a, size, r)
+        a.write(0, r, size)
+
+    return emit
+
+
+for _name, _how in (("AND", "and"), ("OR", "or"), ("XOR", "xor")):
+    form(*_forms(_name), page=f"2 {_name}")(_logic(_how))
+
+
+@form(
+    *("TEST r/m{8,16,32,64}, r{8,16,32,64}", "TEST {AL,AX,EAX,RAX}, imm{8,16,32,32}"),
+    "TEST r/m{8,16,32,64}, imm{8,16,32,32}",
+    page="2D TEST",
+)
+def test(a: Asm) -> None:
+    size = a.size(0)
+    x, y = a.read(0, size), a.read(1, size)
+    if x == y:
+        flags.after_logic(a, size, x)
+    else:
+        flags.after_logic(a, size, combine(a, size, x, y, "and"))
+
+
+@form("{INC,DEC,INC,DEC,INC,DEC,INC,DEC} r/m{8,8,16,16,32,32,64,64}", page="2 INC, DEC")
+def inc_dec(a: Asm) -> None:
+    """C stays as it is."""
+    size = a.size(0)
+    if a.is_memory(0):
+        a.hold_address()
+    x = a.read(0, size)
+    subtract = a.insn.op_code().instruction_string.startswith("DEC")
+    a.const(size, 1)
+    one = a.keep(type_of(size))
+    r = combine(a, size, x, one, "sub" if subtract else "add")
+    written = P | A | Z | S | O
+    need = flags.needed(a, written, 0)
+    if need & O:
+        flags.overflow(a, size, x, one, r, subtract=subtract)
+    if need & A:
+        flags.adjust(a, size, x, one, r)
+    flags.result(a, size, r, need & (Z | S | P))
+    flags.composites(a, written)
+    a.write(0, r, size)
+
+
+@form("NEG r/m{8,16,32,64}", page="2B NEG")
+def neg(a: Asm) -> None:
+    size = a.size(0)
+    if a.is_memory(0):
+        a.hold_address()
+    y = a.read(0, size)
+    a.const(size, 0)
+    x = a.keep(type_of(size))
+    r = combine(a, size, x, y, "sub")
+    flags.after_sub(a, size, x, y, lambda: r)
+    a.write(0, r, size)
+
+
+@form("NOT r/m{8,16,32,64}", page="2B NOT")
+def not_(a: Asm) -> None:
+    size = a.size(0)
+    if a.is_memory(0):
+        a.hold_address()
+    x = a.read(0, size)
+    a.get(x)
+    a.const(size, -1)
+    a.op(f"{t(size)}.xor")
+    flags.cut(a, size)
+    a.write(0, a.keep(type_of(size)), size)
+
+
+@form("XADD r/m{8,16,32,64}, r{8,16,32,64}", page="2D XADD")
+def xadd(a: Asm) -> None:
+    size, x, y = operands(a)
+    r = combine(a, size, x, y, "add")
+    flags.after_add(a, size, x, y, r)
+    old = x
+    if size == 64 and not a.is_memory(0):
+        a.get(x)
+        old = a.keep(type_of(size))
+    a.write(1, old, size)
+    a.write(0, r, size)
+
+
+@form("CMPXCHG r/m{8,16,32,64}, r{8,16,32,64}", page="2A CMPXCHG")
+def cmpxchg(a: Asm) -> None:
+    """The destination is written in both cases: with its own value when it was not equal."""
+    size, x, y = operands(a)
+    a.gpr(0, size)
+    accumulator = a.keep(type_of(size))
+    if size == 64:
+        a.get(x)
+        x = a.keep(type_of(size))
+    r = combine(a, size, accumulator, x, "sub")
+    flags.compare(a, size, accumulator, x, "eq")
+    equal = a.keep(I32)
+    flags.after_sub(a, size, accumulator, x, lambda: r)
+    a.get(y, x, equal)
+    a.op("select")
+    a.write(0, a.keep(type_of(size)), size)
+    a.get(equal)
+    a.op("i32.eqz")
+    a.if_()
+    a.set_gpr(0, size, x)
+    a.end()
+
+
+@form("{CLC,STC,CMC}", page="2A CLC, STC, CMC")
+def carry_flag(a: Asm) -> None:
+    name = a.insn.op_code().instruction_string
+    if name == "CMC":
+        a.get_flag(C)
+        a.op("i32.eqz")
+    else:
+        a.op("i32.const", int(name == "STC"))
+    a.flag(C)
+    flags.composites(a, C)

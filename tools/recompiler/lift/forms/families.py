@@ -1,0 +1,14 @@
+"""The families of instruction forms: importing one fills the table."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+FAMILIES: Final = ("move", "alu")
+
+
+def load() -> None:
+    """Imports every family."""
+    for name in FAMILIES:
+        importlib.import_module(f"recompiler.lift.forms.{name}")
