@@ -99,6 +99,7 @@ class World:
     guest: Path
     lower: Path
     root_fd: int
+    lower_fd: int | None
     controller: Controller
     shell: Shell | None = None
     env: dict[str, str] = field(default_factory=dict)
@@ -110,6 +111,12 @@ class World:
         with pytest.raises(Denied) as caught:
             self.decide(path, *argv, cwd=cwd, hash=hash, **env)
         return caught.value
+
+    def outcome(self, request: Request) -> Verdict | Denied:
+        try:
+            return self.controller.decide(request)
+        except Denied as denied:
+            return denied
 
     def put(self, path: str, data: bytes, mode: int = 0o755) -> Path:
         """A guest writes a file."""
@@ -148,7 +155,7 @@ def plain(folder: Path) -> Iterator[World]:
     write_image(root)
     fd = os.open(root, os.O_PATH)
     try:
-        yield World(root, root, fd, Controller(signed(entries()), lambda: fd, None))
+        yield World(root, root, fd, None, Controller(signed(entries()), lambda: fd, None))
     finally:
         os.close(fd)
 
@@ -178,7 +185,7 @@ def overlaid(folder: Path, before: str = "true") -> Iterator[World]:
         root, below = os.open(inside / "root", os.O_PATH), os.open(inside / "lower", os.O_PATH)
         try:
             controller = Controller(signed(entries()), lambda: root, below)
-            yield World(inside / "root", inside / "lower", root, controller, shell)
+            yield World(inside / "root", inside / "lower", root, below, controller, shell)
         finally:
             os.close(root)
             os.close(below)
