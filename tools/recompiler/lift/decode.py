@@ -1,0 +1,274 @@
+"""In: bytes of x86-64 machine code. Out: one Facts object per distinct instruction, whatever its address."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from iced_x86 import (
+    Code,
+    CpuidFeature,
+    Decoder,
+    FlowControl,
+    Instruction,
+    InstructionInfoFactory,
+    Mnemonic,
+    OpAccess,
+    OpKind,
+    Register,
+    RegisterExt,
+)
+
+# How control leaves an instruction. TRAP: ud2, int3, hlt, int n, far transfers. INVALID: no instruction at all.
+NEXT, JUMP, COND, CALL, RET, JUMP_INDIRECT, CALL_INDIRECT, SYSCALL, TRAP, INVALID = range(10)
+FLOWS: Final = ("next", "jump", "cond", "call", "ret", "jump indirect", "call indirect", "syscall", "trap", "invalid")
+
+# Masks of registers: bits 0..15 are rax rcx rdx rbx rsp rbp rsi rdi r8..r15, 16..31 xmm0..xmm15, 32 the state of
+# x87 and mxcsr.
+RSP: Final = 1 << 4
+XMM: Final = 0xFFFF << 16
+FPU: Final = 1 << 32
+
+# Masks of flags.
+C, P, A, Z, S, O, D = 1, 2, 4, 8, 16, 32, 64  # noqa: E741 the flags' own names
+STATUS: Final = C | P | A | Z | S | O
+
+LONGEST: Final = 15  # SDM vol. 2, 2.3.11: no instruction is longer
+_MEMO_LIMIT: Final = 4_000_000  # facts; a guard for a process that lifts file after file
+
+
+class Facts:
+    """What one instruction is, by its bytes alone.
+
+    raw: the bytes, size of them. code, mnemonic: iced_x86.Code and .Mnemonic. insn: decoded as if it stood at address
+    0. flow: NEXT..INVALID. disp: of a near branch or call, target minus end of the instruction. rip: of a RIP-relative
+    memory operand, its address minus end of the instruction. reads, writes: masks of registers; a write of 8 or 16
+    bits, of part of an XMM register, or only under a condition also reads; a 32-bit write does not. flag_reads,
+    flag_writes: masks of flags; written means written, cleared, set or undefined; a write under a condition (shift by
+    CL, repeated compare) also reads.
+    """
+
+    __slots__ = (
+        "code",
+        "disp",
+        "flag_reads",
+        "flag_writes",
+        "flow",
+        "insn",
+        "mnemonic",
+        "raw",
+        "reads",
+        "rip",
+        "size",
+        "writes",
+    )
+
+    def __init__(self, raw: bytes, insn: Instruction, shape: tuple[int, int, int, int, int]) -> None:
+        self.raw = raw
+        self.size = len(raw)
+        self.insn = insn
+        self.code: int = insn.code
+        self.mnemonic: int = insn.mnemonic
+        self.flow, self.reads, self.writes, self.flag_reads, self.flag_writes = shape
+        size = self.size
+        self.disp: int | None = None
+        self.rip: int | None = None
+        if self.flow in (JUMP, COND, CALL):
+            self.disp = _signed(insn.near_branch_target - size)
+        if insn.is_ip_rel_memory_operand:
+            self.rip = _signed(insn.memory_displacement - size)
+
+    def __repr__(self) -> str:
+        return f"Facts({self.insn})"
+
+
+def facts(raw: bytes) -> Facts:
+    """The facts of the instruction that these bytes are (all of them); the same object for the same bytes."""
+    known = _MEMO.get(raw)
+    return known if known is not None else _learn(raw)
+
+
+def forget() -> None:
+    """Drops the memo where it has grown out of bounds; facts that are held stay valid."""
+    if len(_MEMO) > _MEMO_LIMIT:
+        _MEMO.clear()
+        _SHAPES.clear()
+
+
+class Stream:
+    """The code of one executable segment, to be decoded from any of its addresses."""
+
+    def __init__(self, code: bytes, base: int) -> None:
+        self.code = code
+        self.base = base
+        self.end = base + len(code)
+        self._decoder = Decoder(64, code)
+
+    def run(self, address: int, known: dict[int, Facts]) -> int:
+        """Decodes from address on, filling known, up to a transfer of control, the end or an address that is known.
+
+        Returns the address behind the last decoded instruction. address must lie in the stream and not in known.
+        """
+        code, base, get = self.code, self.base, _MEMO.get
+        start = address - base
+        self._decoder.position = start
+        for insn in self._decoder:
+            end = start + insn.len
+            raw = code[start:end]
+            found = get(raw)
+            if found is None:
+                found = _learn(raw)
+            known[base + start] = found
+            start = end
+            if found.flow or base + end in known:
+                break
+        return base + start
+
+
+_MEMO: dict[bytes, Facts] = {}
+_SHAPES: dict[bytes, tuple[int, int, int, int, int]] = {}  # by the bytes without displacement
+_INFO = InstructionInfoFactory()
+
+_FLOWS: Final = {
+    FlowControl.NEXT: NEXT,
+    FlowControl.UNCONDITIONAL_BRANCH: JUMP,
+    FlowControl.CONDITIONAL_BRANCH: COND,
+    FlowControl.CALL: CALL,
+    FlowControl.RETURN: RET,
+    FlowControl.INDIRECT_BRANCH: JUMP_INDIRECT,
+    FlowControl.INDIRECT_CALL: CALL_INDIRECT,
+    FlowControl.INTERRUPT: TRAP,
+    FlowControl.EXCEPTION: TRAP,
+    FlowControl.XBEGIN_XABORT_XEND: NEXT,
+}
+_FLOWS_OF_CODES: Final = {Code.INVALID: INVALID, Code.SYSCALL: SYSCALL, Code.HLT: TRAP}
+_NEAR_KINDS: Final = (OpKind.NEAR_BRANCH16, OpKind.NEAR_BRANCH32, OpKind.NEAR_BRANCH64)
+_NEAR_RETURNS: Final = (Code.RETNQ, Code.RETNQ_IMM16)
+
+_READS: Final = {
+    OpAccess.READ,
+    OpAccess.COND_READ,
+    OpAccess.READ_WRITE,
+    OpAccess.READ_COND_WRITE,
+    OpAccess.COND_WRITE,
+}
+_WRITES: Final = {OpAccess.WRITE, OpAccess.COND_WRITE, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE}
+
+
+def _register_bits() -> dict[int, tuple[int, bool]]:
+    """iced's register -> its bit, and whether a write to it leaves other bits of the register as they were."""
+    bits: dict[int, tuple[int, bool]] = {}
+    registers = [cast(Register, value) for value in vars(Register).values() if isinstance(value, int)]
+    for register in registers:
+        number = RegisterExt.number(register)
+        if RegisterExt.is_gpr(register):
+            bits[register] = (
+                1 << RegisterExt.number(RegisterExt.full_register(register)),
+                RegisterExt.size(register) < 4,
+            )
+        elif RegisterExt.is_vector_register(register) and number < 16:
+            bits[register] = (1 << 16 + number, False)
+        elif RegisterExt.is_st(register) or RegisterExt.is_mm(register):
+            bits[register] = (FPU, True)
+    return bits
+
+
+_BITS: Final = _register_bits()
+# RflagsBits: OF SF ZF AF CF PF DF are its bits 0..6.
+_FLAG_BITS: Final = [
+    sum(flag for bit, flag in enumerate((O, S, Z, A, C, P, D)) if mask >> bit & 1) for mask in range(128)
+]
+
+# What iced leaves out: state images and the two control words, which move whole.
+_STATE: Final = {
+    Mnemonic.FXSAVE: (XMM | FPU, 0),
+    Mnemonic.FXSAVE64: (XMM | FPU, 0),
+    Mnemonic.XSAVE: (XMM | FPU, 0),
+    Mnemonic.XSAVE64: (XMM | FPU, 0),
+    Mnemonic.XSAVEC: (XMM | FPU, 0),
+    Mnemonic.XSAVEC64: (XMM | FPU, 0),
+    Mnemonic.FXRSTOR: (0, XMM | FPU),
+    Mnemonic.FXRSTOR64: (0, XMM | FPU),
+    Mnemonic.XRSTOR: (XMM | FPU, XMM | FPU),
+    Mnemonic.XRSTOR64: (XMM | FPU, XMM | FPU),
+    Mnemonic.STMXCSR: (FPU, 0),
+    Mnemonic.LDMXCSR: (FPU, FPU),
+    Mnemonic.EMMS: (FPU, FPU),
+}
+_BY_CL: Final = {code for name, code in vars(Code).items() if name.endswith("_CL")}
+_COMPARES: Final = {
+    *(Mnemonic.CMPSB, Mnemonic.CMPSW, Mnemonic.CMPSD, Mnemonic.CMPSQ),
+    *(Mnemonic.SCASB, Mnemonic.SCASW, Mnemonic.SCASD, Mnemonic.SCASQ),
+}
+_FPU: Final = {CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387}
+
+
+def _signed(value: int) -> int:
+    """An address of 64 bits as a distance."""
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _learn(raw: bytes) -> Facts:
+    """Decodes and memoises; instructions that differ only in their displacement share one analysis."""
+    decoder = Decoder(64, raw)
+    insn = decoder.decode()
+    offsets = decoder.get_constant_offsets(insn)
+    key = raw
+    if offsets.has_displacement:
+        at = offsets.displacement_offset
+        key = raw[:at] + b"\0" * offsets.displacement_size + raw[at + offsets.displacement_size :]
+    elif offsets.has_immediate and insn.op0_kind in _NEAR_KINDS:
+        key = raw[: offsets.immediate_offset]
+    shape = _SHAPES.get(key)
+    if shape is None:
+        shape = _SHAPES[key] = _shape(insn)
+    _MEMO[raw] = found = Facts(raw, insn, shape)
+    return found
+
+
+def _flow(insn: Instruction) -> int:
+    code = insn.code
+    flow = _FLOWS_OF_CODES.get(code)
+    if flow is not None:
+        return flow
+    flow = _FLOWS[insn.flow_control]
+    if flow in (JUMP, CALL, COND) and insn.op0_kind not in _NEAR_KINDS:
+        return TRAP  # far, and sysenter, vmcall and their like
+    if flow in (JUMP_INDIRECT, CALL_INDIRECT) and (insn.is_jmp_far_indirect or insn.is_call_far_indirect):
+        return TRAP
+    if flow == RET and code not in _NEAR_RETURNS:
+        return TRAP
+    return flow
+
+
+def _shape(insn: Instruction) -> tuple[int, int, int, int, int]:
+    """(flow, reads, writes, flag_reads, flag_writes)."""
+    flow = _flow(insn)
+    if flow == INVALID:
+        return flow, 0, 0, 0, 0
+    reads = writes = 0
+    for used in _INFO.info(insn).used_registers():
+        entry = _BITS.get(used.register)
+        if entry is None:
+            continue
+        bit, partial = entry
+        access = used.access
+        if access in _READS:
+            reads |= bit
+        if access in _WRITES:
+            writes |= bit
+            if partial:
+                reads |= bit
+    mnemonic = insn.mnemonic
+    if mnemonic in _STATE:
+        more_reads, more_writes = _STATE[mnemonic]
+        reads |= more_reads
+        writes |= more_writes
+    elif not _FPU.isdisjoint(insn.cpuid_features()):
+        reads |= FPU
+        writes |= FPU
+    flag_reads = _FLAG_BITS[insn.rflags_read & 127]
+    flag_writes = _FLAG_BITS[insn.rflags_modified & 127]
+    if insn.code in _BY_CL or (mnemonic in _COMPARES and (insn.has_rep_prefix or insn.has_repne_prefix)):
+        flag_reads |= flag_writes
+    return flow, reads, writes, flag_reads, flag_writes
