@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from testbed import Signer, recompiler
+from bundles import BUILT, TestBundle, make_bundle
+from testbed import ROOT, Signer, recompiler
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +57,24 @@ def echo_server() -> Iterator[tuple[int, list[bytes]]]:
         thread.start()
         yield listener.getsockname()[1], received
     thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def bundle_programs(compile_guest: Callable[[Path], Path]) -> dict[str, bytes]:
+    """What is in `bundle`: path in its rootfs -> the program."""
+    sources = {"/bin/guest": "engine/guest.c", "/bin/echo": "merge/programs/echo.c", "/bin/wc": "merge/programs/wc.c"}
+    return {path: compile_guest(ROOT / "tests" / source).read_bytes() for path, source in sources.items()}
+
+
+@pytest.fixture(scope="session")
+def bundle(signer: Signer, bundle_programs: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> TestBundle:
+    """A signed bundle of tests/engine/guest.c, echo, wc and scripts; anyone may read it, no test changes it."""
+    if not BUILT:
+        pytest.skip("no engine was built for this machine")
+    scripts = {
+        "/bin/script": ("#!/bin/guest echo\n", "/bin/guest"),
+        "/bin/found": ("#!/usr/bin/env echo\n", "/bin/echo"),
+    }
+    folder = tmp_path_factory.mktemp("bundle")
+    folder.chmod(0o755)
+    return make_bundle(folder, signer, bundle_programs, scripts)

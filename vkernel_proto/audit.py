@@ -87,6 +87,10 @@ class Audit:
         if sync:
             self._sync(position)
 
+    def sync(self) -> None:
+        """Puts every record that was appended before onto the disk. Raises Error (E_AUDIT)."""
+        self._sync(self._seq)
+
     @property
     def head(self) -> str:
         """BLAKE3 of the last line: keep it elsewhere and a shortened log shows."""

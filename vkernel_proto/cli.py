@@ -16,6 +16,7 @@ from recompiler.keystore import DEFAULT_PATH
 from vkernel_proto import audit as audit_log
 from vkernel_proto.control import Control
 from vkernel_proto.core import Config, check_cid
+from vkernel_proto.engine.server import BundleConfig, BundleServer
 from vkernel_proto.server import VKernel
 
 RUN_DIR: Final = Path("/run/vkernel")
@@ -63,7 +64,8 @@ def main() -> None:
 @click.option(
     "--cid", "cids", required=True, multiple=True, metavar="ID", help="Container id; repeat for more sockets."
 )
-@click.option("--root", type=DIRECTORY, required=True, help="The directory that guests see as /.")
+@click.option("--root", type=DIRECTORY, help="The directory that guests see as /.  [default: a bundle's rootfs]")
+@click.option("--bundle", type=DIRECTORY, help="Serve containers of this bundle, to control clients.")
 @click.option("--pubkeys", type=FILE, help=f"Key store.  [default: {DEFAULT_PATH}]")
 @run_dir_option
 @click.option("--audit", type=FILE, help="Audit log.  [default: RUN_DIR/ID.jsonl of the first id]")
@@ -77,7 +79,8 @@ def main() -> None:
 @json_option
 def serve(
     cids: tuple[str, ...],
-    root: Path,
+    root: Path | None,
+    bundle: Path | None,
     pubkeys: Path | None,
     run_dir: Path,
     audit: Path | None,
@@ -88,8 +91,12 @@ def serve(
 ) -> None:
     """Serve guests until SIGTERM or SIGINT; then end them, in order, and remove the sockets.
 
+    With --bundle: the bundle is verified, each id has a container of it, and `recompiler exec ID -- ARGV` starts
+    programs in it.
+
     \b
     Examples:
+      vkernel serve --bundle ./multitool --cid demo
       vkernel serve --cid demo --root ./rootfs --pubkeys keys/pubkeys.json --run-dir /run/user/1000/vkernel
       vkernel serve --cid web --cid db --root /srv/guests --audit /var/log/vkernel.jsonl --allow-uid 1000
     """
@@ -100,17 +107,21 @@ def serve(
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     run_dir = run_dir.absolute()
     run_dir.mkdir(mode=0o755, exist_ok=True)
-    vkernel = VKernel(
-        Config(
-            root=root,
-            pubkeys=pubkeys,
-            run_dir=run_dir,
-            audit=audit or run_dir / f"{cids[0]}.jsonl",
-            allow_uid=allow_uid,
-            max_connections=max_connections,
-            handshake_timeout=handshake_timeout,
+    log = audit or run_dir / f"{cids[0]}.jsonl"
+    limits = {"max_connections": max_connections, "handshake_timeout": handshake_timeout}
+    vkernel: VKernel | BundleServer
+    if bundle is not None:
+        if allow_uid is not None:
+            raise click.UsageError("--allow-uid is for guests that connect; those of a bundle are started by a client")
+        vkernel = BundleServer(
+            BundleConfig(bundle, pubkeys=pubkeys, root=root, run_dir=run_dir, audit=log, **limits)  # type: ignore[arg-type]
         )
-    )
+    else:
+        if root is None:
+            raise click.UsageError("give --root, or --bundle")
+        vkernel = VKernel(
+            Config(root=root, pubkeys=pubkeys, run_dir=run_dir, audit=log, allow_uid=allow_uid, **limits)  # type: ignore[arg-type]
+        )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: vkernel.stop())
     sockets = {cid: str(vkernel.listen(cid)) for cid in dict.fromkeys(cids)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -65,6 +66,15 @@ def _signal(core: Core, cid: str, message: dict[str, Any], peer: dict[str, Any])
     core.deliver(cid, pid, number)
 
 
+class Denied(Exception):
+    """A spawn that was refused; errno is Linux's."""
+
+    def __init__(self, reason: str, number: int) -> None:
+        super().__init__(reason, number)
+        self.reason = reason
+        self.errno = number
+
+
 class Control:
     """A control client's connection to the vkernel of a container; a context manager."""
 
@@ -73,6 +83,8 @@ class Control:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.settimeout(timeout)
         self._last = 0
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._exits: dict[int, dict[str, Any]] = {}
         path = run_dir / f"{cid}.sock"
         try:
             self._sock.connect(str(path))
@@ -91,13 +103,63 @@ class Control:
 
     def ps(self) -> list[dict[str, Any]]:
         """The container's processes. Raises Error (E_RPC_CLOSED, E_RPC_REPLY, E_SOCK_TIMEOUT)."""
-        self._last += 1
-        self._send({"type": "ps", "id": self._last})
-        answer = self._receive()
-        rows = answer.get("processes")
-        if answer.get("id") != self._last or not isinstance(rows, list):
+        rows = self.ask("ps").get("processes")
+        if not isinstance(rows, list):
             raise Error("E_RPC_REPLY", "the answer to ps is not one")
         return rows
+
+    def request(self, kind: str, fds: Sequence[int] = (), **fields: Any) -> int:
+        """Sends a request and returns its id; `answer` has its answer. Raises Error (E_RPC_CLOSED)."""
+        self._last += 1
+        line = strictjson.dumps({"type": kind, "id": self._last, **fields})
+        try:
+            sent = socket.send_fds(self._sock, [line], list(fds)) if fds else 0
+            self._sock.sendall(line[sent:])
+        except OSError as error:
+            raise Error("E_RPC_CLOSED", f"the vkernel is gone: {error.strerror}") from error
+        return self._last
+
+    def answer(self, number: int) -> dict[str, Any]:
+        """The answer to a request; ends of guests that come before it are kept for `exited`.
+
+        Raises Error (E_RPC_CLOSED, E_RPC_REPLY, E_SOCK_TIMEOUT).
+        """
+        while number not in self._answers:
+            self._take()
+        return self._answers.pop(number)
+
+    def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """A request and its answer: ps, exec, wait, info, stop (docs/wire.md). Raises Error as `answer`."""
+        return self.answer(self.request(kind, **fields))
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        fds: Sequence[int] = (0, 1, 2),
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        **more: Any,
+    ) -> int:
+        """Starts a guest in a container of a bundle; its pid. more: tty, path, hash.
+
+        Raises Denied, Error as `answer`.
+        """
+        fields = {"argv": list(argv), "env": dict(env or {}), "cwd": cwd, "tty": False, **more}
+        answer = self.answer(self.request("spawn", fds, **fields))
+        if "pid" not in answer:
+            raise Denied(str(answer.get("reason")), int(answer.get("errno", 0)))
+        return int(answer["pid"])
+
+    def exited(self, pid: int) -> int:
+        """Waits for a guest that this connection spawned: its exit status, or minus its signal."""
+        while pid not in self._exits:
+            self._take()
+        end = self._exits.pop(pid)
+        return -int(end["signal"]) if "signal" in end else int(end["code"])
+
+    def fileno(self) -> int:
+        """The socket, to be polled: a message has come, or the vkernel has gone."""
+        return self._sock.fileno()
 
     def signal(self, pid: int, number: int) -> None:
         """Asks for a signal to a guest; there is no answer. Raises Error (E_RPC_CLOSED)."""
@@ -119,6 +181,15 @@ class Control:
             self._sock.sendall(strictjson.dumps(message))
         except OSError as error:
             raise Error("E_RPC_CLOSED", f"the vkernel is gone: {error.strerror}") from error
+
+    def _take(self) -> None:
+        message = self._receive()
+        if message.get("type") == "exit" and type(message.get("pid")) is int:
+            self._exits[message["pid"]] = message
+        elif type(message.get("id")) is int:
+            self._answers[message["id"]] = message
+        else:
+            raise Error("E_RPC_REPLY", "a message that is no answer")
 
     def _receive(self) -> dict[str, Any]:
         try:

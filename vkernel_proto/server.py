@@ -1,22 +1,15 @@
-"""In: a configuration and container ids. Out: /run/vkernel/CID.sock, and a thread for each connection to it.
-
-A socket appears by rename, complete: bound, mode 0600, listening. A lock file beside it says whose it is, so that a
-socket left by a vkernel that was killed is replaced, and one that is served is not.
-"""
+"""In: a configuration and container ids. Out: /run/vkernel/CID.sock, and a thread for each connection to it."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import selectors
 import socket
-import stat
 import threading
 import time
 import weakref
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +18,8 @@ from recompiler.errors import Error
 from vkernel_proto import peer, stream
 from vkernel_proto.connection import Connection, check_stamped
 from vkernel_proto.core import Config, Core, check_cid
+from vkernel_proto.listener import Listener
 
-BACKLOG: Final = 128
-PATH_MAX: Final = 107  # bytes of sockaddr_un.sun_path without its NUL, unix(7)
 PAUSE: Final = 0.05  # seconds without accepting when the host has no more fds or threads
 
 
@@ -54,15 +46,6 @@ def serve_connection(sock: socket.socket, config: Config) -> None:
         core.close()
 
 
-@dataclass
-class _Listener:
-    cid: str
-    path: Path
-    sock: socket.socket
-    lock: int
-    inode: int
-
-
 class VKernel:
     """A vkernel with listening sockets: `listen` for each container, then `run` until another thread calls `stop`."""
 
@@ -70,7 +53,7 @@ class VKernel:
         """Raises Error (E_OPEN, E_AUDIT)."""
         self.config = config
         self.core = Core(config)
-        self._listeners: list[_Listener] = []
+        self._listeners: list[Listener] = []
         self._connections: dict[Connection, tuple[threading.Thread, int]] = {}
         self._lock = threading.Lock()
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -81,19 +64,9 @@ class VKernel:
 
         Raises Error (E_SOCK_ID, E_SOCK_PATH: the run directory is unsafe, the path too long, or another vkernel's).
         """
-        check_cid(cid)
-        path = self.config.run_dir / f"{cid}.sock"
-        if not path.is_absolute() or len(os.fsencode(path)) > PATH_MAX - len(".new"):
-            raise Error("E_SOCK_PATH", f"{path} is not absolute or longer than {PATH_MAX - len('.new')} bytes")
-        check_run_dir(self.config.run_dir)
-        lock = _take_lock(self.config.run_dir / f"{cid}.lock")
-        try:
-            listener = self._bind(path)
-        except BaseException:
-            os.close(lock)
-            raise
-        self._listeners.append(_Listener(cid, path, listener, lock, os.stat(path).st_ino))
-        return path
+        listener = Listener(self.config.run_dir, cid, self.config.allow_uid)
+        self._listeners.append(listener)
+        return listener.path
 
     def run(self) -> None:
         """Serves until `stop`; then ends the guests, removes the sockets and returns."""
@@ -113,30 +86,7 @@ class VKernel:
         """Makes `run` return; from any thread or signal handler."""
         os.eventfd_write(self._stop, 1)
 
-    def _bind(self, path: Path) -> socket.socket:
-        new = path.with_name(path.name + ".new")
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            if path.is_symlink() or (path.exists() and not _is_own_socket(path)):
-                raise Error("E_SOCK_PATH", f"{path} exists and is not a socket of this user: move it away")
-            new.unlink(missing_ok=True)
-            os.fchmod(sock.fileno(), 0o600)  # bind gives the file the mode of the socket: it never has another
-            sock.bind(str(new))
-            if self.config.allow_uid not in (None, os.geteuid()):
-                os.chown(new, self.config.allow_uid, -1, follow_symlinks=False)
-            stream.prepare(sock)  # accepted sockets inherit it before their peer can send
-            sock.listen(BACKLOG)
-            sock.setblocking(False)
-            os.rename(new, path)
-        except OSError as error:
-            sock.close()
-            raise Error("E_SOCK_PATH", f"{path}: {error.strerror}") from error
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    def _accept(self, listener: _Listener) -> None:
+    def _accept(self, listener: Listener) -> None:
         try:
             sock, _ = listener.sock.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -195,14 +145,11 @@ class VKernel:
 
     def _close(self) -> None:
         for listener in self._listeners:
-            # Only our own file: somebody may have moved it and made another.
-            if listener.path.exists() and os.stat(listener.path).st_ino == listener.inode:
-                listener.path.unlink()
-            listener.sock.close()
+            listener.close()
         self._end_guests()
         self.core.close()
         for listener in self._listeners:
-            os.close(listener.lock)
+            listener.release()
         self._listeners.clear()
 
     def _end_guests(self) -> None:
@@ -220,50 +167,3 @@ class VKernel:
         for connection, (thread, _) in connections.items():
             connection.abort(None)
             thread.join(self.config.stop_timeout)
-
-
-def check_run_dir(directory: Path) -> None:
-    """Every component is a directory, no symlink, and nobody but root and this user can change it; made when absent.
-
-    A sticky directory of root (/tmp) is as good. Raises Error (E_SOCK_PATH).
-    """
-    try:
-        if not directory.exists():
-            directory.mkdir(mode=0o755)
-        at = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            _check_directory(at, directory)
-            for part in directory.parts[1:]:
-                below = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
-                os.close(at)
-                at = below
-                _check_directory(at, directory)
-        finally:
-            os.close(at)
-    except OSError as error:
-        raise Error("E_SOCK_PATH", f"run directory {directory}: {error.strerror}") from error
-
-
-def _check_directory(fd: int, directory: Path) -> None:
-    status = os.fstat(fd)
-    sticky = status.st_uid == 0 and status.st_mode & stat.S_ISVTX
-    if status.st_uid not in (0, os.geteuid()) or (status.st_mode & 0o022 and not sticky):
-        raise Error("E_SOCK_PATH", f"run directory {directory}: it or one above it can be changed by others")
-
-
-def _is_own_socket(path: Path) -> bool:
-    status = os.stat(path, follow_symlinks=False)
-    return stat.S_ISSOCK(status.st_mode) and (os.geteuid() == 0 or status.st_uid == os.geteuid())
-
-
-def _take_lock(path: Path) -> int:
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Error("E_SOCK_PATH", f"{path}: {error.strerror}") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(fd)
-        raise Error("E_SOCK_PATH", f"another vkernel serves {path.stem}") from error
-    return fd

@@ -19,7 +19,7 @@ from fake_stub import FakeStub, Served, drop_of, frame, record, serving, signed
 from recompiler.errors import Error
 from vkernel_proto import Config, VKernel, serve_connection, socketpair
 from vkernel_proto.frames import SYSCALLS
-from vkernel_proto.server import check_run_dir
+from vkernel_proto.listener import check_run_dir
 
 
 def test_hello_is_answered_with_version_and_pid(served: Served) -> None:

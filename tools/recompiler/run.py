@@ -7,8 +7,6 @@ other, so pid, signals, terminal and exit status are the program's own.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import resource
 import signal
@@ -22,12 +20,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import vkernel_proto
-from recompiler import files, verify
+from recompiler import files, memfd, verify
 from recompiler.errors import Error
 from recompiler.keystore import KeyStore
 
-MFD_EXEC = 0x10  # memfd_create(2), Linux 6.3
-SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 # What the stub reads (docs/wire.md) and this command decides; it never reaches the guest.
 CONTROL = "RECOMPILER_"
 
@@ -50,28 +46,11 @@ class Plan:
 def sealed_copy(path: Path) -> int:
     """The file's bytes in a sealed, executable memfd; the caller owns the fd.
 
-    Raises Error (E_OPEN, E_NOT_REGULAR, E_TOO_LARGE, E_READ).
+    Raises Error (E_OPEN, E_NOT_REGULAR, E_TOO_LARGE, E_READ, E_CHANGED).
     """
     source, size = files.open_regular(path)
     try:
-        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-        try:
-            memfd = os.memfd_create(path.name[:200], flags | MFD_EXEC)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise Error("E_READ", f"memfd_create: {error.strerror}") from error
-            memfd = os.memfd_create(path.name[:200], flags)  # before Linux 6.3 every memfd is executable
-        done = 0
-        while done < size:
-            count = os.sendfile(memfd, source, done, min(size - done, 1 << 30))
-            if count == 0:
-                raise Error("E_CHANGED", f"{path} became shorter while it was read", done)
-            done += count
-        os.fchmod(memfd, 0o500)
-        fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, SEALS)
-        return memfd
-    except OSError as error:
-        raise Error("E_READ", f"{path}: {error.strerror}") from error
+        return memfd.sealed_copy(source, size, path.name, executable=True)
     finally:
         os.close(source)
 
@@ -147,8 +126,8 @@ def execute(plan: Plan) -> NoReturn:
     """Verifies the file with both readers and becomes the program; returns only by raising Error."""
     store = KeyStore.open(plan.pubkeys, default_store=plan.default_store)
     connection = _start_private_vkernel(plan, store) if plan.run_dir is None else None
-    memfd = sealed_copy(plan.path)
-    verify.verify_both(memfd, plan.pubkeys, default_store=plan.default_store)
+    copy = sealed_copy(plan.path)
+    verify.verify_both(copy, plan.pubkeys, default_store=plan.default_store)
     socket_fd = None
     if connection is not None:
         os.set_inheritable(connection.fileno(), True)
@@ -156,6 +135,6 @@ def execute(plan: Plan) -> NoReturn:
     sys.stdout.flush()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it; a program expects the default
     try:
-        os.execve(memfd, [str(plan.path), *plan.arguments], environment(plan, os.environ, socket_fd))
+        os.execve(copy, [str(plan.path), *plan.arguments], environment(plan, os.environ, socket_fd))
     except OSError as error:
         raise Error("E_STUB_ELF", f"{plan.path} cannot be started here: {error.strerror}") from error

@@ -1,0 +1,60 @@
+"""The audit log as the loop writes it: a record is in the file before anybody hears of it, and soon after on the disk.
+
+What is in the file survives a kill of the vkernel at any moment. A loss of power can take what the disk does not have
+yet: a thread brings it there at once, and what came meanwhile with the next turn, so that no start waits for a disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import Final
+
+from recompiler.errors import Error
+from vkernel_proto.audit import Audit
+
+PAUSE: Final = 0.005  # seconds between two turns: the records of all that is done meanwhile go together
+
+
+class Log:
+    """Notes events; without an Audit it forgets them. `close` releases the Audit too."""
+
+    def __init__(self, audit: Audit | None) -> None:
+        self._audit = audit
+        self._new = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._flush, name="audit", daemon=True)
+        if audit is not None:
+            self._thread.start()
+
+    def note(self, event: str, **fields: object) -> Error | None:
+        """Adds a record; None when it is in the file, else why it is not: then nobody may hear of what it says."""
+        if self._audit is None:
+            return None
+        try:
+            self._audit.append(event, sync=False, **fields)
+        except Error as error:
+            return error
+        if not self._new.is_set():
+            self._new.set()
+        return None
+
+    def close(self) -> None:
+        """After the last record."""
+        if self._audit is not None:
+            self._closing = True
+            self._new.set()
+            self._thread.join()
+            self._audit.close()
+
+    def _flush(self) -> None:
+        assert self._audit is not None
+        pause = threading.Event()
+        while not self._closing:
+            self._new.wait()
+            self._new.clear()
+            with suppress(Error):  # append raises from then on
+                self._audit.sync()
+            pause.wait(PAUSE)
+        with suppress(Error):
+            self._audit.sync()

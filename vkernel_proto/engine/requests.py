@@ -1,0 +1,291 @@
+"""In: a control client's messages (docs/wire.md). Out: what they ask for is done, recorded and answered.
+
+A table names the messages. What is told has been recorded: a spawn when the engine has answered it, a verdict and an
+end before the client hears of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from recompiler.errors import Error
+from vkernel_proto import signals
+from vkernel_proto.controller import Denied, Request, Verdict
+from vkernel_proto.engine import records
+from vkernel_proto.engine.client import Client
+from vkernel_proto.engine.container import Container, End, Guest
+from vkernel_proto.engine.place import Place
+from vkernel_proto.engine.plane import Plane, release
+from vkernel_proto.json_codec import check_fields
+
+HASH: Final = re.compile(r"blake3:([0-9a-f]{64})")
+HANGUP: Final = 1  # SIGHUP: what the guests of a client that has gone get
+WAITS_MAX: Final = 4096  # of one client
+_ID: Final = {"type": str, "id": int}
+_ARGV: Final = {"argv": list}
+# What the engine answers when there is no place for one more.
+_NO_PLACE: Final = {"E_SANDBOX": errno.EAGAIN, "E_NO_MEMORY": errno.ENOMEM, "E_RPC_CLOSED": errno.EIO}
+
+
+class Requests:
+    """The messages of the clients of one container id. Raises Error for a message that breaks the protocol."""
+
+    def __init__(self, plane: Plane, place: Place) -> None:
+        self._plane = plane
+        self._place = place
+        self._owned: dict[Client, set[int]] = {}
+        self._waits: dict[Client, dict[int, int]] = {}  # id of the request -> pid
+        self.peers: dict[Client, dict[str, Any]] = {}  # for the audit log
+
+    def handle(self, client: Client, message: dict[str, Any]) -> None:
+        """One message of a client that has said hello."""
+        kind = message.get("type")
+        row = _TABLE.get(kind) if isinstance(kind, str) else None
+        if row is None:
+            raise Error("E_RPC_JSON", f"a control client does not send {str(kind)[:64]!r}")
+        required, optional, method = row
+        check_fields(message, required, optional)
+        method(self, client, message)
+
+    def left(self, client: Client, error: Error | None) -> None:
+        """A client has gone: its guests are hung up, as those of a terminal that closes."""
+        peer = self.peers.pop(client, {})
+        if error is not None:
+            self._plane.note("drop", error=error.code, message=error.message, **peer)
+        for request, pid in self._waits.pop(client, {}).items():
+            self._place.forget(pid, (client, request))
+        container = self._place.container
+        for pid in self._owned.pop(client, ()):
+            if container is not None and pid in container.guests:
+                container.signal(pid, HANGUP)
+
+    # ---- spawn, exec
+
+    def _spawn(self, client: Client, message: dict[str, Any]) -> None:
+        fds = client.take_fds()
+        try:
+            request = _request(message)
+            env = _environment(message["env"])
+        except BaseException:
+            _close(fds)
+            raise
+        client.busy += 1
+
+        def ready(container: Container | Error) -> None:
+            if isinstance(container, Error):
+                _close(fds)
+                self._fail(client, message, container)
+                return
+            try:
+                verdict = container.decide(request)
+                data = records.spawn(verdict.argv, env, request.cwd)
+                if len(data) > records.DATA_MAX:
+                    raise Denied("arguments too long", request.path)
+            except Denied as denied:
+                _close(fds)
+                self._deny(client, message, denied)
+                return
+            counts = (len(verdict.argv), len(env), records.TTY if message["tty"] else 0)
+            container.spawn(verdict, data, counts, fds, _Owner(self, client), spawned)
+
+        def spawned(guest: Guest | Error) -> None:
+            if isinstance(guest, Error):
+                self._fail(client, message, guest)
+                return
+            verdict = guest.verdict
+            error = self._note(
+                client, "spawn", pid=guest.pid, argv0=request.argv[0] if request.argv else "", **_names(verdict)
+            )
+            if error is not None or not client.open:
+                self._place.container and self._place.container.signal(guest.pid, 9 if error else HANGUP)
+            if error is not None:
+                client.drop(error)
+                return
+            self._owned.setdefault(client, set()).add(guest.pid)
+            client.answer({"id": message["id"], "pid": guest.pid})
+
+        self._place.ready(ready)
+
+    def _exec(self, client: Client, message: dict[str, Any]) -> None:
+        request = _request(message)
+        client.busy += 1
+
+        def ready(container: Container | Error) -> None:
+            if isinstance(container, Error):
+                self._fail(client, message, container)
+                return
+            try:
+                verdict = container.decide(request)
+            except Denied as denied:
+                self._deny(client, message, denied)
+                return
+            answer = {"id": message["id"], "status": "ok", "entry_point": verdict.export, "entry": verdict.entry}
+            self._acknowledge(client, answer, self._note(client, "exec", **_names(verdict)))
+
+        self._place.ready(ready)
+
+    def _deny(self, client: Client, message: dict[str, Any], denied: Denied) -> None:
+        error = self._note(
+            client,
+            "deny",
+            message=message["type"],
+            reason=denied.reason,
+            hash=denied.hash,
+            path=denied.path,
+            **({"chain": " ".join(denied.chain)} if denied.chain else {}),
+            argv0=(message["argv"] or [""])[0],
+        )
+        answer = {"id": message["id"], "status": "denied", "reason": denied.reason, "errno": denied.errno}
+        self._acknowledge(client, answer, error)
+
+    def _fail(self, client: Client, message: dict[str, Any], failed: Error) -> None:
+        """The engine could not; that is no verdict on the program."""
+        error = self._note(client, "fail", message=message["type"], error=failed.code, reason=failed.message)
+        reason = f"{failed.code}: {failed.message}"
+        number = _NO_PLACE.get(failed.code, errno.EIO)
+        self._acknowledge(client, {"id": message["id"], "status": "denied", "reason": reason, "errno": number}, error)
+
+    def _acknowledge(self, client: Client, answer: dict[str, Any], error: Error | None) -> None:
+        if error is not None:
+            client.drop(error)
+        else:
+            client.answer(answer)
+
+    def _note(self, client: Client, event: str, **fields: object) -> Error | None:
+        return self._plane.note(event, **{"cid": self._place.cid, **self.peers.get(client, {}), **fields})
+
+    # ---- wait, signal, stop
+
+    def _wait(self, client: Client, message: dict[str, Any]) -> None:
+        number, pid = message["id"], message["pid"]
+        waits = self._waits.setdefault(client, {})
+        if len(waits) >= WAITS_MAX:
+            raise Error("E_RPC_FRAME", f"more than {WAITS_MAX} waits")
+
+        def told(end: End | None) -> None:
+            waits.pop(number, None)
+            if end is None:
+                client.tell({"id": number, "status": "denied", "reason": "no such process", "errno": errno.ECHILD})
+            else:
+                client.tell({"id": number, **end.as_dict()})
+
+        waits[number] = pid
+        self._place.wait(pid, (client, number), told)
+
+    def _signal(self, client: Client, message: dict[str, Any]) -> None:
+        pid, number = message["pid"], message["sig"]
+        if not 0 <= number <= signals.SIGNAL_MAX:
+            raise Error("E_RPC_JSON", f"{number} is not a signal")
+        container = self._place.container
+        found = container is not None and pid in container.guests
+        error = self._note(client, "signal", pid=pid, sig=number, found=found)
+        if error is not None:
+            raise error
+        if container is not None:
+            container.signal(pid, number)
+
+    def _stop(self, client: Client, message: dict[str, Any]) -> None:
+        client.busy += 1
+        self._place.stop(lambda: client.answer({"id": message["id"], "status": "ok"}))
+
+    # ---- ps, info
+
+    def _ps(self, client: Client, message: dict[str, Any]) -> None:
+        container, now = self._place.container, time.monotonic()
+        rows = [
+            {
+                "pid": guest.pid,
+                "path": guest.verdict.path,
+                "hash": f"blake3:{guest.verdict.hash}",
+                "entry": guest.verdict.entry,
+                "age_ms": int((now - guest.since) * 1000),
+            }
+            for guest in (container.guests.values() if container is not None else ())
+        ]
+        client.tell({"id": message["id"], "processes": rows})
+
+    def _info(self, client: Client, message: dict[str, Any]) -> None:
+        container = self._place.container
+        found = {
+            "cid": self._place.cid,
+            "state": self._place.state,
+            "limits": self._plane.limits,
+            "in_force": [],
+            "guests": 0,
+            **release(self._plane.bundle),
+        }
+        if container is not None:
+            found |= {"host_pid": container.pid, "in_force": container.names_in_force}
+            found |= {"guests": len(container.guests)}
+        client.tell({"id": message["id"], "container": found})
+
+
+class _Owner:
+    """A client as the owner of a guest."""
+
+    def __init__(self, requests: Requests, client: Client) -> None:
+        self._requests = requests
+        self._client = client
+
+    def tell(self, message: dict[str, object]) -> None:
+        self._requests._owned.get(self._client, set()).discard(message["pid"])
+        self._client.tell(message)
+
+    def drop(self, error: Error) -> None:
+        self._client.drop(error)
+
+
+def _request(message: dict[str, Any]) -> Request:
+    argv = message["argv"]
+    if not all(isinstance(word, str) and "\0" not in word for word in argv):
+        raise Error("E_RPC_JSON", "argv holds something other than strings without NUL")
+    path = message.get("path")
+    claimed = HASH.fullmatch(message["hash"]) if "hash" in message else None
+    if "hash" in message and claimed is None:
+        raise Error("E_RPC_JSON", "hash is not blake3: and 64 lower-case hex digits")
+    if path is None:
+        path = "" if claimed else (argv or [""])[0]
+    cwd = message.get("cwd", "/")
+    if "\0" in path or "\0" in cwd:
+        raise Error("E_RPC_JSON", "path or cwd holds a NUL")
+    return Request(path, list(argv), message.get("env", {}), cwd, claimed[1] if claimed else None)
+
+
+def _environment(env: dict[str, Any]) -> list[str]:
+    for name, value in env.items():
+        if not isinstance(value, str) or "\0" in value or not name or "=" in name or "\0" in name:
+            raise Error("E_RPC_JSON", "env holds something other than NAME: VALUE")
+    return [f"{name}={value}" for name, value in env.items()]
+
+
+def _names(verdict: Verdict) -> dict[str, object]:
+    chain = {"chain": " ".join(verdict.chain)} if len(verdict.chain) > 1 else {}
+    return {"path": verdict.path, "hash": verdict.hash, **chain, "entry": verdict.entry, "export": verdict.export}
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+_Fields = dict[str, type]
+_Method = Callable[[Requests, Client, dict[str, Any]], None]
+# type -> required fields, optional fields, method
+_TABLE: Final[dict[str, tuple[_Fields, _Fields, _Method]]] = {
+    "spawn": (
+        {**_ID, **_ARGV, "env": dict, "cwd": str, "tty": bool},
+        {"path": str, "hash": str},
+        Requests._spawn,
+    ),
+    "exec": ({**_ID, **_ARGV, "path": str}, {"hash": str, "env": dict, "cwd": str}, Requests._exec),
+    "wait": ({**_ID, "pid": int}, {}, Requests._wait),
+    "signal": ({"type": str, "pid": int, "sig": int}, {}, Requests._signal),
+    "ps": (_ID, {}, Requests._ps),
+    "info": (_ID, {}, Requests._info),
+    "stop": (_ID, {}, Requests._stop),
+}
