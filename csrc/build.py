@@ -56,6 +56,7 @@ STUB_SOURCES = [
     "rc_wire_json.c",
     "rc_sock.c",
     "rc_sandbox.c",
+    "rc_seccomp.c",
     "rc_wasi.c",
     "rc_wasi_dir.c",
     "rc_wasi_errno.c",
@@ -325,7 +326,7 @@ def engine() -> None:
     settings = BUILD / "engine" / "engine_settings.h"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(aot.header())
-    wasi = [name for name in STUB_SOURCES if name.startswith("rc_wasi") or name == "rc_sandbox.c"]
+    wasi = [name for name in STUB_SOURCES if name.startswith("rc_wasi") or name in ("rc_sandbox.c", "rc_seccomp.c")]
     sources = [*sorted(folder.glob("*.c")), *(CSRC / name for name in [*SOURCES, *wasi])]
     sources = [source for source in sources if source.name != "vkexec.c"]
     output = PACKAGE / "engine" / "rc-engine"

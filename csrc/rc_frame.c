@@ -6,24 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rc_bytes.h"
+
 static const uint8_t frame_magic[4] = {'R', 'C', 'W', '1'};
 
 /* Header fields by offset. */
 enum { AT_LENGTH = 4, AT_TYPE = 8, AT_FLAGS = 10, AT_COUNT = 12, AT_ID = 16, AT_RESERVED = 24 };
-
-static uint64_t load(const uint8_t *at, int bytes) {
-    uint64_t value = 0;
-    for (int i = bytes - 1; i >= 0; i--) {
-        value = value << 8 | at[i];
-    }
-    return value;
-}
-
-static void store(uint8_t *at, int bytes, uint64_t value) {
-    for (int i = 0; i < bytes; i++, value >>= 8) {
-        at[i] = (uint8_t)value;
-    }
-}
 
 /* Records a frame may hold, and the size of one, by type. */
 static const struct {
@@ -36,10 +24,10 @@ static const struct {
 
 int rc_frame_header(const uint8_t header[RC_FRAME_HEADER], struct rc_frame *out, struct rc_error *err) {
     struct rc_frame f = {
-        .length = (uint32_t)load(header + AT_LENGTH, 4),
-        .type = (uint16_t)load(header + AT_TYPE, 2),
-        .count = (uint32_t)load(header + AT_COUNT, 4),
-        .id = load(header + AT_ID, 8),
+        .length = (uint32_t)rc_load(header + AT_LENGTH, 4),
+        .type = (uint16_t)rc_load(header + AT_TYPE, 2),
+        .count = (uint32_t)rc_load(header + AT_COUNT, 4),
+        .id = rc_load(header + AT_ID, 8),
     };
     if (memcmp(header, frame_magic, sizeof frame_magic) != 0) {
         return rc_fail(err, RC_E_RPC_FRAME, 0, "frame does not begin with RCW1");
@@ -50,7 +38,7 @@ int rc_frame_header(const uint8_t header[RC_FRAME_HEADER], struct rc_frame *out,
     if (f.type < RC_FRAME_SYSCALLS || f.type > RC_FRAME_MESSAGE) {
         return rc_fail(err, RC_E_RPC_FRAME, AT_TYPE, "frame type %u is unknown", f.type);
     }
-    if (load(header + AT_FLAGS, 2) != 0 || load(header + AT_RESERVED, 8) != 0) {
+    if (rc_load(header + AT_FLAGS, 2) != 0 || rc_load(header + AT_RESERVED, 8) != 0) {
         return rc_fail(err, RC_E_RPC_FRAME, AT_FLAGS, "reserved bits of the frame header are not zero");
     }
     if (f.count < shape[f.type].least || f.count > shape[f.type].most) {
@@ -72,14 +60,14 @@ int rc_frame_replies(const struct rc_frame *frame, const uint8_t *body, struct r
     for (uint32_t k = 0; k < frame->count; k++) {
         const uint8_t *record = body + (size_t)k * RC_FRAME_REPLY;
         uint64_t where = RC_FRAME_HEADER + (uint64_t)k * RC_FRAME_REPLY;
-        uint32_t len = (uint32_t)load(record + 8, 4);
-        if (load(record + 12, 4) != 0) {
+        uint32_t len = (uint32_t)rc_load(record + 8, 4);
+        if (rc_load(record + 12, 4) != 0) {
             return rc_fail(err, RC_E_RPC_FRAME, where, "reserved bits of reply %u are not zero", k);
         }
         if (len > frame->length - at) {
             return rc_fail(err, RC_E_RPC_FRAME, where, "data of reply %u ends outside the frame", k);
         }
-        out[k] = (struct rc_frame_reply){.ret = (int64_t)load(record, 8), .data = body + at, .len = len};
+        out[k] = (struct rc_frame_reply){.ret = (int64_t)rc_load(record, 8), .data = body + at, .len = len};
         at += len;
     }
     if (at != frame->length) {
@@ -92,10 +80,10 @@ int rc_frame_replies(const struct rc_frame *frame, const uint8_t *body, struct r
 static void write_header(uint8_t out[RC_FRAME_HEADER], const struct rc_frame *f) {
     memset(out, 0, RC_FRAME_HEADER);
     memcpy(out, frame_magic, sizeof frame_magic);
-    store(out + AT_LENGTH, 4, f->length);
-    store(out + AT_TYPE, 2, f->type);
-    store(out + AT_COUNT, 4, f->count);
-    store(out + AT_ID, 8, f->id);
+    rc_store(out + AT_LENGTH, 4, f->length);
+    rc_store(out + AT_TYPE, 2, f->type);
+    rc_store(out + AT_COUNT, 4, f->count);
+    rc_store(out + AT_ID, 8, f->id);
 }
 
 int rc_frame_call(const struct rc_call *call, uint64_t id, uint8_t out[RC_FRAME_CALL_MAX]) {
@@ -112,10 +100,10 @@ int rc_frame_call(const struct rc_call *call, uint64_t id, uint8_t out[RC_FRAME_
     uint32_t payload = (uint32_t)((size_t)(at - record) - RC_FRAME_CALL + call->data_len);
     write_header(out, &(struct rc_frame){RC_FRAME_CALL + payload, RC_FRAME_SYSCALLS, 1, id});
     memset(record, 0, RC_FRAME_CALL);
-    store(record, 4, call->nr);
-    store(record + 4, 4, payload);
+    rc_store(record, 4, call->nr);
+    rc_store(record + 4, 4, payload);
     for (int i = 0; i < 6; i++) {
-        store(record + 8 + 8 * i, 8, (uint64_t)call->arg[i]);
+        rc_store(record + 8 + 8 * i, 8, (uint64_t)call->arg[i]);
     }
     return (int)(at - out);
 }

@@ -217,13 +217,6 @@ void rc_keystore_free(struct rc_keystore *store) {
 
 /* ---- the file */
 
-/* Someone else could write here. A sticky directory of root's (/tmp) lets nobody replace another's file. */
-static int unsafe(const struct stat *st) {
-    int sticky = S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) && st->st_uid == 0;
-
-    return (st->st_uid != 0 && st->st_uid != geteuid()) || ((st->st_mode & (S_IWGRP | S_IWOTH)) && !sticky);
-}
-
 static int cannot_open(const char *path, struct rc_error *err) {
     return rc_fail(err, RC_E_KEYS_OPEN, 0, "cannot open the key store %s: %s%s", path, strerror(errno),
                    errno == ELOOP || errno == ENOTDIR ? " (a symlink on its path?)" : "");
@@ -247,7 +240,7 @@ static int walk(const char *path, int *exposed, struct rc_error *err) {
             cannot_open(path, err);
             break;
         }
-        *exposed |= unsafe(&st);
+        *exposed |= rc_exposed(&st);
         name += strspn(name, "/");
         len = strcspn(name, "/");
         last = !name[len];
@@ -298,7 +291,7 @@ static int64_t load(int fd, int exposed, uint8_t text[RC_KEYS_SIZE + 1], struct 
         return rc_fail(err, RC_E_KEYS_OPEN, 0, "cannot look at the key store: %s", strerror(errno));
     if (!S_ISREG(before.st_mode) || before.st_nlink != 1)
         return rc_fail(err, RC_E_KEYS_UNSAFE, 0, "the key store is not a regular file with one name");
-    if (exposed || unsafe(&before))
+    if (exposed || rc_exposed(&before))
         return rc_fail(err, RC_E_KEYS_UNSAFE, 0,
                        "the key store, or a directory above it, belongs to someone else or is writable by others");
     if (before.st_size > RC_KEYS_SIZE)

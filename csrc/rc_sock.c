@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "rc_source.h"
+
 static int is_id_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
 }
@@ -43,8 +45,7 @@ static int check_directory(int fd, const char *path, struct rc_error *err) {
     if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode)) {
         return rc_fail(err, RC_E_SOCK_PATH, 0, "%s: a component is not a directory", path);
     }
-    int sticky = st.st_uid == 0 && (st.st_mode & S_ISVTX);
-    if (!is_trusted(st.st_uid) || ((st.st_mode & (S_IWGRP | S_IWOTH)) && !sticky)) {
+    if (rc_exposed(&st)) {
         return rc_fail(err, RC_E_SOCK_PATH, 0, "%s: a directory on the way is writable by others", path);
     }
     return 0;

@@ -64,3 +64,9 @@ int rc_source_unchanged(const struct rc_source *source, struct rc_error *err) {
         return rc_fail(err, RC_E_CHANGED, 0, "the file was changed while it was read");
     return 0;
 }
+
+int rc_exposed(const struct stat *st) {
+    const int sticky = S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) && st->st_uid == 0;
+
+    return (st->st_uid != 0 && st->st_uid != geteuid()) || ((st->st_mode & (S_IWGRP | S_IWOTH)) && !sticky);
+}

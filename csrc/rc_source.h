@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "rc.h"
+#include "rc_bytes.h"
 
 struct rc_source {
     int fd; /* used when bytes is NULL */
@@ -25,18 +26,9 @@ int rc_source_unchanged(const struct rc_source *source, struct rc_error *err);
 /* 1 when both describe the same, unmodified file. */
 int rc_same_file(const struct stat *a, const struct stat *b);
 
-/* Byte by byte: a buffer is never cast to a struct, so alignment and the host's byte order do not matter. */
-static inline uint32_t rc_u16(const uint8_t *p) {
-    return p[0] | (uint32_t)p[1] << 8;
-}
-
-static inline uint32_t rc_u32(const uint8_t *p) {
-    return rc_u16(p) | rc_u16(p + 2) << 16;
-}
-
-static inline uint64_t rc_u64(const uint8_t *p) {
-    return rc_u32(p) | (uint64_t)rc_u32(p + 4) << 32;
-}
+/* 1 when someone who is neither root nor this user can change it. A sticky directory of root's (/tmp) lets nobody
+ * replace another's file. */
+int rc_exposed(const struct stat *st);
 
 static inline int rc_all_zero(const uint8_t *p, size_t len) {
     uint8_t any = 0;

@@ -191,8 +191,8 @@ RC_WASI_CALL(fd_prestat_get) {
     if (!out) {
         return WASI_FAULT;
     }
-    rc_wasi_store(out, 4, 0); /* preopentype dir, padding */
-    rc_wasi_store(out + 4, 4, strlen(f->preopen));
+    rc_store(out, 4, 0); /* preopentype dir, padding */
+    rc_store(out + 4, 4, strlen(f->preopen));
     return WASI_SUCCESS;
 }
 

@@ -29,7 +29,7 @@ static int64_t append_entry(struct filling *f, const uint8_t *entry, uint64_t le
     if (left <= DIRENT_NAME) {
         return -EIO;
     }
-    uint64_t size = rc_wasi_load(entry + DIRENT_RECLEN, 2);
+    uint64_t size = rc_load(entry + DIRENT_RECLEN, 2);
     if (size <= DIRENT_NAME || size > left) {
         return -EIO;
     }
@@ -38,11 +38,11 @@ static int64_t append_entry(struct filling *f, const uint8_t *entry, uint64_t le
         return -EIO;
     }
     uint64_t name_len = (uint64_t)(end - name);
-    rc_wasi_store(head, 8, rc_wasi_load(entry + DIRENT_OFF, 8));
-    rc_wasi_store(head + 8, 8, rc_wasi_load(entry + DIRENT_INO, 8));
-    rc_wasi_store(head + 16, 4, name_len);
+    rc_store(head, 8, rc_load(entry + DIRENT_OFF, 8));
+    rc_store(head + 8, 8, rc_load(entry + DIRENT_INO, 8));
+    rc_store(head + 16, 4, name_len);
     /* dirent(5): DT_* is the file type of st_mode, shifted. */
-    rc_wasi_store(head + 20, 4, (uint64_t)rc_wasi_filetype((uint32_t)entry[DIRENT_TYPE] << 12));
+    rc_store(head + 20, 4, (uint64_t)rc_wasi_filetype((uint32_t)entry[DIRENT_TYPE] << 12));
     append(f, head, sizeof head);
     append(f, name, name_len);
     return (int64_t)size;
@@ -98,7 +98,7 @@ RC_WASI_CALL(fd_readdir) {
         }
     }
     if (ret >= 0) {
-        rc_wasi_store(used, 4, filling.used);
+        rc_store(used, 4, filling.used);
     }
     return rc_wasi_errno(ret);
 }

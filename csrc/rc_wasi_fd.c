@@ -15,7 +15,7 @@ static uint32_t seek(struct rc_wasi *w, struct rc_wasi_fd *f, int64_t offset, in
     if (ret < 0) {
         return rc_wasi_errno(ret);
     }
-    rc_wasi_store(out, 8, (uint64_t)ret);
+    rc_store(out, 8, (uint64_t)ret);
     return WASI_SUCCESS;
 }
 
@@ -89,9 +89,9 @@ RC_WASI_CALL(fd_fdstat_get) {
     if ((error = rc_wasi_fd_type(w, f, &type)) || (error = flags_of(w, f, &flags))) {
         return error;
     }
-    rc_wasi_store(out, 8, (uint64_t)type | (uint64_t)fdflags_of(flags) << 16);
-    rc_wasi_store(out + 8, 8, rights_seen(w, f, flags, type));
-    rc_wasi_store(out + 16, 8, f->inheriting);
+    rc_store(out, 8, (uint64_t)type | (uint64_t)fdflags_of(flags) << 16);
+    rc_store(out + 8, 8, rights_seen(w, f, flags, type));
+    rc_store(out + 16, 8, f->inheriting);
     return WASI_SUCCESS;
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "rc_bytes.h"
 #include "rc_wasi.h"
 
 /* WASI's errno, in its order: the place is the number. */
@@ -135,20 +136,5 @@ uint32_t rc_wasi_path(const struct rc_wasi *w, uint64_t pointer, uint64_t len, c
 
 /* A WASI function: struct rc_wasi_function's call, named as in the witx. */
 #define RC_WASI_CALL(name) uint32_t rc_wasi_##name(struct rc_wasi *w, const uint64_t *arg)
-
-/* ---- little-endian, unaligned */
-static inline uint64_t rc_wasi_load(const uint8_t *at, int size) {
-    uint64_t value = 0;
-    for (int i = size - 1; i >= 0; i--) {
-        value = value << 8 | at[i];
-    }
-    return value;
-}
-
-static inline void rc_wasi_store(uint8_t *at, int size, uint64_t value) {
-    for (int i = 0; i < size; i++, value >>= 8) {
-        at[i] = (uint8_t)value;
-    }
-}
 
 #endif

@@ -68,7 +68,7 @@ uint32_t rc_wasi_transfer(struct rc_wasi *w, struct rc_call *call, const struct 
             call->arg[how->offset_place] += ret;
         }
     }
-    rc_wasi_store(out, 4, done);
+    rc_store(out, 4, done);
     return WASI_SUCCESS;
 }
 

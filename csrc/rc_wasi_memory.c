@@ -21,8 +21,8 @@ uint32_t rc_wasi_iov(struct rc_wasi *w, uint64_t pointer, uint64_t count) {
         return WASI_FAULT;
     }
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t len = rc_wasi_load(vector + 8 * i + 4, 4);
-        uint8_t *base = rc_wasi_at(w, rc_wasi_load(vector + 8 * i, 4), len);
+        uint64_t len = rc_load(vector + 8 * i + 4, 4);
+        uint8_t *base = rc_wasi_at(w, rc_load(vector + 8 * i, 4), len);
         if (!base) {
             return WASI_FAULT;
         }

@@ -132,7 +132,7 @@ RC_WASI_CALL(path_open) {
         .flags = need.flag & ~(int64_t)LX_O_CLOEXEC,
         .type = need.flag & LX_O_DIRECTORY ? FILETYPE_DIRECTORY : FILETYPE_NOT_ASKED,
     };
-    rc_wasi_store(out, 4, fd);
+    rc_store(out, 4, fd);
     return WASI_SUCCESS;
 }
 
@@ -183,7 +183,7 @@ RC_WASI_CALL(path_readlink) {
     call.arg[2] = (int64_t)call.reply_cap;
     int64_t ret = rc_wasi_syscall(w, &call);
     if (ret >= 0) {
-        rc_wasi_store(used, 4, arg[4] ? call.reply_len : 0);
+        rc_store(used, 4, arg[4] ? call.reply_len : 0);
     }
     return rc_wasi_errno(ret);
 }

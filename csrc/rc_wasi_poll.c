@@ -37,8 +37,8 @@ struct poll {
 
 /* union at 16: clock id u32, pad, timeout u64, precision u64, flags u16 */
 static uint32_t clock_wait(struct rc_wasi *w, struct poll *p, struct wait *wait, const uint8_t *sub) {
-    uint64_t clock = rc_wasi_load(sub + 16, 4), flags = rc_wasi_load(sub + 40, 2), now = 0;
-    wait->due = rc_wasi_load(sub + 24, 8);
+    uint64_t clock = rc_load(sub + 16, 4), flags = rc_load(sub + 40, 2), now = 0;
+    wait->due = rc_load(sub + 24, 8);
     if (clock > 3 || flags > 1) {
         return WASI_INVAL;
     }
@@ -58,20 +58,20 @@ static uint32_t clock_wait(struct rc_wasi *w, struct poll *p, struct wait *wait,
 
 /* union at 16: fd u32 */
 static uint32_t fd_wait(struct rc_wasi *w, struct poll *p, struct wait *wait, const uint8_t *sub) {
-    uint32_t error = rc_wasi_fd_get(w, rc_wasi_load(sub + 16, 4), RIGHT(POLL_FD_READWRITE), &wait->f);
+    uint32_t error = rc_wasi_fd_get(w, rc_load(sub + 16, 4), RIGHT(POLL_FD_READWRITE), &wait->f);
     if (error) {
         return error;
     }
     uint8_t *ask = p->ask + (uint64_t)POLLFD * p->fds;
-    rc_wasi_store(ask, 4, (uint64_t)wait->f->sys);
-    rc_wasi_store(ask + 4, 4, wait->kind == ON_READ ? LX_POLLIN : LX_POLLOUT);
+    rc_store(ask, 4, (uint64_t)wait->f->sys);
+    rc_store(ask + 4, 4, wait->kind == ON_READ ? LX_POLLIN : LX_POLLOUT);
     wait->place = p->fds++;
     return WASI_SUCCESS;
 }
 
 static uint32_t subscribe(struct rc_wasi *w, struct poll *p, const uint8_t *sub) {
     struct wait *wait = &p->wait[p->waits++];
-    *wait = (struct wait){.userdata = rc_wasi_load(sub, 8), .kind = sub[8]};
+    *wait = (struct wait){.userdata = rc_load(sub, 8), .kind = sub[8]};
     if (wait->kind > ON_WRITE) {
         return WASI_INVAL;
     }
@@ -126,7 +126,7 @@ static uint64_t bytes_ready(struct rc_wasi *w, struct rc_wasi_fd *f) {
     if (rc_wasi_syscall(w, &size) < 0 || size.reply_len != sizeof st) {
         return 1;
     }
-    int64_t end = (int64_t)rc_wasi_load(st + STAT_SIZE, 8), at = rc_wasi_syscall(w, &offset);
+    int64_t end = (int64_t)rc_load(st + STAT_SIZE, 8), at = rc_wasi_syscall(w, &offset);
     return at >= 0 && end > at ? (uint64_t)(end - at) : 0;
 }
 
@@ -146,11 +146,11 @@ static void event_store(struct rc_wasi *w, uint8_t *out, struct wait *wait, uint
         }
     }
     memset(out, 0, EVENT);
-    rc_wasi_store(out, 8, wait->userdata);
-    rc_wasi_store(out + 8, 2, wait->error);
-    rc_wasi_store(out + 10, 1, wait->kind);
-    rc_wasi_store(out + 16, 8, nbytes);
-    rc_wasi_store(out + 24, 2, flags);
+    rc_store(out, 8, wait->userdata);
+    rc_store(out + 8, 2, wait->error);
+    rc_store(out + 10, 1, wait->kind);
+    rc_store(out + 16, 8, nbytes);
+    rc_store(out + 24, 2, flags);
 }
 
 static uint32_t events_store(struct rc_wasi *w, struct poll *p, int clocks_due, uint8_t *out) {
@@ -161,7 +161,7 @@ static uint32_t events_store(struct rc_wasi *w, struct poll *p, int clocks_due, 
         if (!wait->error && wait->kind == ON_CLOCK) {
             wait->happened = wait->due == 0 || (clocks_due && wait->due <= p->first_due);
         } else if (!wait->error) {
-            revents = rc_wasi_load(p->answer + (uint64_t)POLLFD * wait->place + 6, 2);
+            revents = rc_load(p->answer + (uint64_t)POLLFD * wait->place + 6, 2);
             wait->happened = revents != 0;
         }
         if (wait->happened) {
@@ -199,6 +199,6 @@ RC_WASI_CALL(poll_oneoff) {
     if (ret < 0) {
         return rc_wasi_errno(ret);
     }
-    rc_wasi_store(result, 4, events_store(w, &p, ret == 0 && !p.failed, out));
+    rc_store(result, 4, events_store(w, &p, ret == 0 && !p.failed, out));
     return WASI_SUCCESS;
 }

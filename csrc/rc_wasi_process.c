@@ -15,8 +15,8 @@ static uint32_t list_sizes(struct rc_wasi *w, int count, char **list, const uint
     if (size > UINT32_MAX) {
         return WASI_OVERFLOW;
     }
-    rc_wasi_store(out_count, 4, (uint64_t)count);
-    rc_wasi_store(out_size, 4, size);
+    rc_store(out_count, 4, (uint64_t)count);
+    rc_store(out_size, 4, size);
     return WASI_SUCCESS;
 }
 
@@ -33,7 +33,7 @@ static uint32_t list_get(struct rc_wasi *w, int count, char **list, const uint64
             return WASI_FAULT;
         }
         memcpy(out, list[i], size);
-        rc_wasi_store(pointers + 4 * i, 4, text);
+        rc_store(pointers + 4 * i, 4, text);
         text += size;
     }
     return WASI_SUCCESS;
@@ -58,7 +58,7 @@ RC_WASI_CALL(environ_sizes_get) {
 /* ---- clocks: WASI's four ids are Linux's first four */
 
 uint64_t rc_wasi_ns(const uint8_t time[16]) {
-    uint64_t sec = rc_wasi_load(time, 8), nsec = rc_wasi_load(time + 8, 8);
+    uint64_t sec = rc_load(time, 8), nsec = rc_load(time + 8, 8);
     if (sec > INT64_MAX) {
         return 0; /* before 1970 */
     }
@@ -92,7 +92,7 @@ static uint32_t clock_get(struct rc_wasi *w, uint32_t nr, uint64_t clock, uint64
     }
     uint32_t error = clock_ask(w, nr, clock, &ns);
     if (!error) {
-        rc_wasi_store(out, 8, ns);
+        rc_store(out, 8, ns);
     }
     return error;
 }

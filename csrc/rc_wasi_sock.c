@@ -43,7 +43,7 @@ RC_WASI_CALL(sock_accept) {
         return rc_wasi_errno(ret);
     }
     socket_store(w, fd, ret, rights, FILETYPE_SOCKET_STREAM, flags);
-    rc_wasi_store(out, 4, fd);
+    rc_store(out, 4, fd);
     return WASI_SUCCESS;
 }
 
@@ -63,8 +63,8 @@ static uint32_t recv_datagram(struct rc_wasi *w, struct rc_call *call, uint8_t *
     }
     uint64_t n = (uint64_t)ret < room ? (uint64_t)ret : room;
     rc_wasi_scatter(w->state, 0, call->reply, n);
-    rc_wasi_store(out, 4, n);
-    rc_wasi_store(out_flags, 2, (uint64_t)ret > room ? RECV_TRUNCATED : 0);
+    rc_store(out, 4, n);
+    rc_store(out_flags, 2, (uint64_t)ret > room ? RECV_TRUNCATED : 0);
     return WASI_SUCCESS;
 }
 
@@ -90,7 +90,7 @@ RC_WASI_CALL(sock_recv) {
     }
     const struct rc_wasi_transfer how = {.into_guest = 1};
     if (!(error = rc_wasi_transfer(w, &call, &how, out))) {
-        rc_wasi_store(out_flags, 2, 0);
+        rc_store(out_flags, 2, 0);
     }
     return error;
 }
@@ -154,7 +154,7 @@ RC_WASI_CALL(sock_open) {
     }
     int filetype = type == LX_SOCK_STREAM ? FILETYPE_SOCKET_STREAM : FILETYPE_SOCKET_DGRAM;
     socket_store(w, fd, ret, RIGHTS_SOCKET, filetype, (int64_t)arg[1] & LX_SOCK_NONBLOCK);
-    rc_wasi_store(out, 4, fd);
+    rc_store(out, 4, fd);
     return WASI_SUCCESS;
 }
 

@@ -38,14 +38,14 @@ static int socket_type(struct rc_wasi *w, int64_t sys) {
     call.reply = value;
     call.reply_cap = sizeof value;
     int64_t ret = rc_wasi_syscall(w, &call);
-    return ret >= 0 && rc_wasi_load(value, 4) == LX_SOCK_DGRAM ? FILETYPE_SOCKET_DGRAM : FILETYPE_SOCKET_STREAM;
+    return ret >= 0 && rc_load(value, 4) == LX_SOCK_DGRAM ? FILETYPE_SOCKET_DGRAM : FILETYPE_SOCKET_STREAM;
 }
 
 static uint32_t stat_fd(struct rc_wasi *w, struct rc_wasi_fd *f, uint8_t st[STAT_BYTES]) {
     struct rc_call call = {.nr = RC_SYS_fstat, .arg = {f->sys}};
     int64_t ret = stat_by(w, &call, st);
     if (ret >= 0 && f->type == FILETYPE_NOT_ASKED) {
-        f->type = rc_wasi_filetype((uint32_t)rc_wasi_load(st + STAT_MODE, 4));
+        f->type = rc_wasi_filetype((uint32_t)rc_load(st + STAT_MODE, 4));
         f->type = f->type == FILETYPE_SOCKET_STREAM ? socket_type(w, f->sys) : f->type;
     }
     return rc_wasi_errno(ret);
@@ -59,14 +59,14 @@ uint32_t rc_wasi_fd_type(struct rc_wasi *w, struct rc_wasi_fd *f, int *type) {
 }
 
 static void filestat_store(uint8_t *out, const uint8_t *st, int type) {
-    rc_wasi_store(out, 8, rc_wasi_load(st + STAT_DEV, 8));
-    rc_wasi_store(out + 8, 8, rc_wasi_load(st + STAT_INO, 8));
-    rc_wasi_store(out + 16, 8, (uint64_t)type);
-    rc_wasi_store(out + 24, 8, rc_wasi_load(st + STAT_NLINK, 8));
-    rc_wasi_store(out + 32, 8, rc_wasi_load(st + STAT_SIZE, 8));
-    rc_wasi_store(out + 40, 8, rc_wasi_ns(st + STAT_ATIM));
-    rc_wasi_store(out + 48, 8, rc_wasi_ns(st + STAT_MTIM));
-    rc_wasi_store(out + 56, 8, rc_wasi_ns(st + STAT_CTIM));
+    rc_store(out, 8, rc_load(st + STAT_DEV, 8));
+    rc_store(out + 8, 8, rc_load(st + STAT_INO, 8));
+    rc_store(out + 16, 8, (uint64_t)type);
+    rc_store(out + 24, 8, rc_load(st + STAT_NLINK, 8));
+    rc_store(out + 32, 8, rc_load(st + STAT_SIZE, 8));
+    rc_store(out + 40, 8, rc_wasi_ns(st + STAT_ATIM));
+    rc_store(out + 48, 8, rc_wasi_ns(st + STAT_MTIM));
+    rc_store(out + 56, 8, rc_wasi_ns(st + STAT_CTIM));
 }
 
 RC_WASI_CALL(fd_filestat_get) {
@@ -105,7 +105,7 @@ RC_WASI_CALL(path_filestat_get) {
     call.arg[2] = arg[1] ? 0 : LX_AT_SYMLINK_NOFOLLOW;
     int64_t ret = stat_by(w, &call, st);
     if (ret >= 0) {
-        filestat_store(out, st, rc_wasi_filetype((uint32_t)rc_wasi_load(st + STAT_MODE, 4)));
+        filestat_store(out, st, rc_wasi_filetype((uint32_t)rc_load(st + STAT_MODE, 4)));
     }
     return rc_wasi_errno(ret);
 }
@@ -129,8 +129,8 @@ enum { TIME_SET = 1, TIME_NOW = 2 }; /* fstflags: for atim as they are, for mtim
 
 static void timespec_store(uint8_t out[16], uint64_t ns, uint64_t flags) {
     uint64_t nsec = flags & TIME_NOW ? LX_UTIME_NOW : flags & TIME_SET ? ns % 1000000000 : LX_UTIME_OMIT;
-    rc_wasi_store(out, 8, flags & TIME_SET ? ns / 1000000000 : 0);
-    rc_wasi_store(out + 8, 8, nsec);
+    rc_store(out, 8, flags & TIME_SET ? ns / 1000000000 : 0);
+    rc_store(out + 8, 8, nsec);
 }
 
 /* arg: atim, mtim, fstflags. call: utimensat with fd, path and flags in place. */

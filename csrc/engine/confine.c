@@ -17,7 +17,7 @@
 
 /* <sys/mount.h> and <linux/mount.h> do not go together. */
 enum { MOUNT_PRIVATE = 1 << 18, MOUNT_RECURSIVE = 16384, UNMOUNT_DETACH = 2, WHOLE_TREE = 0x8000 /* AT_RECURSIVE */ };
-enum { DISK_DEFAULT = 64 << 20, HIGH_FD = 1000 };
+enum { DISK_DEFAULT = 64 << 20 };
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 
@@ -213,17 +213,14 @@ static int enter_root(struct container *c) {
     return 0;
 }
 
-/* The guests' "/" as an fd, out of the way of the numbers they get. */
+/* The guests' "/" as an fd, out of the way of the numbers they get; the number behind it is a guest's own. */
 static int hold_root(struct container *c, struct rc_error *err) {
     struct stat st;
     int low = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC); /* "/", or without either root, the given directory */
-    int high = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, HIGH_FD);
     close(c->root);
-    c->root = high < 0 ? low : high;
-    if (high >= 0) {
-        close(low);
-    }
-    if (c->root < 0 || fstat(c->root, &st) < 0) {
+    c->root = ROOT_FD;
+    if (low < 0 || dup3(low, ROOT_FD, O_CLOEXEC) < 0 || dup3(low, DENIED_FD, O_CLOEXEC) < 0 || close(low) < 0 ||
+        fstat(c->root, &st) < 0) {
         return rc_fail(err, RC_E_SANDBOX, 0, "the root: %s", strerror(errno));
     }
     c->root_device = st.st_dev;

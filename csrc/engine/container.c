@@ -1,6 +1,5 @@
-/* In: a root directory, limits, a policy. Out: a confined process, the first of its container, that forks guests and
- * says how they ended. Nothing survives it: without its zygote, or without who asked for it, it ends, and with it all
- * its guests. */
+/* In: a root directory, limits, a policy. Out: a confined process, the first of its container, that serves (guests.c).
+ * Nothing survives it: without its zygote, or without who asked for it, it ends, and with it all its guests. */
 #include "engine.h"
 
 #include <errno.h>
@@ -15,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROCESSES = 4096, OPEN_FILES_MIN = 16, REPORT_MS = 10000 };
+enum { OPEN_FILES_MIN = 16, REPORT_MS = 10000 };
 
 /* What the new process says to the zygote over the lifeline, once. */
 struct report {
@@ -23,10 +22,6 @@ struct report {
     uint32_t in_force;
     struct rc_error err;
 };
-
-static struct control_message message;
-static pid_t processes[PROCESSES];
-static uint32_t process_count;
 
 /* ---- in the zygote */
 
@@ -41,10 +36,10 @@ int container_parse(struct container *c, const struct control_message *m, struct
     }
     memcpy(c->rule, m->data + sizeof c->is, c->is.rule_count * sizeof *c->rule);
     const char *name = m->data + sizeof c->is + c->is.rule_count * sizeof *c->rule;
-    if (c->is.processes < 1 || c->is.processes > PROCESSES || c->is.open_files < OPEN_FILES_MIN ||
+    if (c->is.processes < 1 || c->is.processes > CONTROL_PROCESSES || c->is.open_files < OPEN_FILES_MIN ||
         c->is.memory_bytes < 1 || c->is.memory_bytes > UINT64_C(1) << 40 || c->is.reserved) {
-        return rc_fail(err, RC_E_USAGE, 0, "limits: processes 1..%d, open_files >= %d, memory_bytes 1..2^40", PROCESSES,
-                       OPEN_FILES_MIN);
+        return rc_fail(err, RC_E_USAGE, 0, "limits: processes 1..%d, open_files >= %d, memory_bytes 1..2^40",
+                       CONTROL_PROCESSES, OPEN_FILES_MIN);
     }
     if (*name == 0 || strlen(name) >= sizeof c->name) {
         return rc_fail(err, RC_E_USAGE, 0, "a container's name has 1..63 bytes");
@@ -131,133 +126,6 @@ pid_t container_start(struct container *c, int root_fd, const struct pollfd *zyg
 
 /* ---- in the container */
 
-static _Noreturn void end(const struct container *c) {
-    if (!(c->in_force & FORCE_PID_NS)) {
-        for (uint32_t i = 0; i < process_count; i++) {
-            kill(processes[i], SIGKILL);
-        }
-        while (waitpid(-1, NULL, 0) > 0) {
-        }
-    }
-    _exit(0); /* a pid namespace ends with its first process */
-}
-
-/* argv, env, cwd: as many strings as the record says, the last one ended. */
-static int strings_ok(const struct control_message *m) {
-    const int64_t argc = m->record.value[1], envc = m->record.value[2];
-    int64_t found = 0;
-    if (argc < 0 || envc < 0 || argc > CONTROL_DATA || envc > CONTROL_DATA || m->len == 0 || m->data[m->len - 1]) {
-        return 0;
-    }
-    for (size_t i = 0; i < m->len; i++) {
-        found += m->data[i] == 0;
-    }
-    return found == argc + envc + 1;
-}
-
-static int64_t spawn(const struct container *c, struct rc_error *err) {
-    if (message.fd_count != 3 || !strings_ok(&message)) {
-        rc_fail(err, RC_E_USAGE, 0, "SPAWN needs fds 0, 1, 2 and argc + envc + 1 strings");
-        return -EINVAL;
-    }
-    if (message.record.value[0] < 0 || message.record.value[0] >= c->engine->programs) {
-        rc_fail(err, RC_E_USAGE, 0, "the module has no entry %lld", (long long)message.record.value[0]);
-        return -ENOENT;
-    }
-    if (process_count >= c->is.processes) {
-        rc_fail(err, RC_E_SANDBOX, 0, "the manifest allows %u processes", c->is.processes);
-        return -EAGAIN;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        process_run(c, &message);
-    }
-    if (pid < 0) {
-        int why = errno;
-        rc_fail(err, RC_E_SANDBOX, 0, "fork: %s", strerror(why));
-        return -why;
-    }
-    processes[process_count++] = pid;
-    return pid;
-}
-
-static int64_t deliver(struct rc_error *err) {
-    const int64_t pid = message.record.value[0], sig = message.record.value[1];
-    for (uint32_t i = 0; i < process_count; i++) {
-        if (processes[i] == pid && sig >= 0 && sig <= 64) {
-            return kill(processes[i], (int)sig) < 0 ? -errno : 0; /* not reaped yet, so still this process */
-        }
-    }
-    rc_fail(err, RC_E_USAGE, 0, "no process %lld here, or no signal %lld", (long long)pid, (long long)sig);
-    return -ESRCH;
-}
-
-static void reap(const struct container *c) {
-    int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        struct control_record notice = {.magic = CONTROL_MAGIC, .type = CONTROL_EXITED, .value = {pid, -1, 0}};
-        if (WIFEXITED(status)) {
-            notice.value[1] = WEXITSTATUS(status);
-        } else {
-            notice.value[2] = WTERMSIG(status);
-        }
-        for (uint32_t i = 0; i < process_count; i++) {
-            if (processes[i] == pid) {
-                processes[i] = processes[--process_count];
-                control_send(c->control, &notice, NULL, 0, NULL, 0);
-                break;
-            }
-        }
-    }
-}
-
-static void answer(const struct container *c) {
-    struct rc_error err = {0};
-    int64_t value = -EINVAL;
-    int got = control_receive(c->control, &message, &err);
-    if (got == 0 || (got > 0 && message.record.type == CONTROL_STOP)) {
-        end(c);
-    }
-    if (got < 0) {
-        message.record.type = 0;
-    } else if (message.record.type == CONTROL_SPAWN) {
-        value = spawn(c, &err);
-    } else if (message.record.type == CONTROL_SIGNAL) {
-        value = deliver(&err);
-    } else {
-        rc_fail(&err, RC_E_USAGE, 0, "a container does not serve records of type %u", message.record.type);
-    }
-    control_close_fds(&message);
-    control_answer(c->control, &message.record, value, &err);
-}
-
-static void child_ended(int sig) {
-    (void)sig;
-}
-
-static _Noreturn void serve(const struct container *c) {
-    sigset_t child, none;
-    struct sigaction action = {.sa_handler = child_ended};
-    struct pollfd watched[] = {{.fd = c->control, .events = POLLIN}, {.fd = c->lifeline, .events = POLLIN}};
-    sigemptyset(&none);
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &child, NULL); /* taken in ppoll only: an end between reap and ppoll is not missed */
-    sigaction(SIGCHLD, &action, NULL);
-    for (;;) {
-        reap(c);
-        if (ppoll(watched, 2, NULL, &none) < 0) {
-            continue;
-        }
-        if (watched[1].revents) {
-            end(c);
-        }
-        if (watched[0].revents) {
-            answer(c);
-        }
-    }
-}
-
 /* cgroups(7): "0" is the writer. v1, v2 and what lies between are the same here: who made the groups knows. */
 static int enter_groups(struct container *c, struct rc_error *err) {
     for (int i = 0; c->cgroup[i] >= 0; i++) {
@@ -289,5 +157,5 @@ static _Noreturn void live(struct container *c, int namespaces, uid_t uid, gid_t
     if (send(c->lifeline, &report, sizeof report, MSG_NOSIGNAL) < 0 || report.failed) {
         _exit(1);
     }
-    serve(c);
+    guests_serve(c);
 }

@@ -18,6 +18,7 @@ enum control_type {
     CONTROL_REPLY = 0x8000,
     CONTROL_EXITED = 0x4001,  /* from a container. value: pid, exit status or -1, signal or 0 */
     CONTROL_STOPPED = 0x4002, /* from the zygote. value: container, exit status or -1, signal or 0 */
+    CONTROL_DENIED = 0x4003,  /* from a container. value: pid, syscall, errno. data: what, and why */
 };
 
 enum { SPAWN_TTY = 1 }; /* fd 0 becomes the controlling terminal of a new session */
@@ -57,7 +58,7 @@ struct control_container {
     uint32_t rule_count; /* at most CONTROL_RULES */
     uint32_t reserved;
 };
-enum { CONTROL_RULES = 256 };
+enum { CONTROL_RULES = 256, CONTROL_PROCESSES = 4096 };
 
 /* 1: a record came; 0: the peer is gone; -1 with *err (E_RPC_FRAME, E_RPC_FDS): it broke the protocol.
  * The caller owns m->fd[0 .. fd_count). */

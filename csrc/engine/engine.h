@@ -76,6 +76,24 @@ const int *container_namespaces(const struct container *c);
 /* In the new container: everything that is optional by capability; c->in_force says what worked. */
 int container_confine(struct container *c, int namespaces, uid_t uid, gid_t gid, struct rc_error *err);
 
+/* ---- guests.c */
+_Noreturn void guests_serve(const struct container *c);
+
+/* ---- denied.c: what the policy refuses in a guest, on its way to the container's first process */
+enum {
+    ROOT_FD = 1000,   /* struct container's root, out of the way of the numbers that guests get */
+    DENIED_FD = 1001, /* a guest's end of its pipe; in a container another fd keeps the number */
+    DENIED_SIZE = 128,
+    DENIED_RULES = 64, /* refusals by rules that one guest tells of; those of the allow-list: once per syscall */
+    DENIED_MOST = DENIED_RULES + 64,
+};
+struct denied {
+    int32_t nr, error;
+    char text[DENIED_SIZE - 8]; /* ends with a NUL or with the array */
+};
+/* Makes the text printable, whoever wrote it; its length. */
+size_t denied_clean(struct denied *record);
+
 /* ---- landlock.c: bits of enum in_force that this kernel granted */
 uint32_t landlock_confine(const struct container *c);
 

@@ -1,12 +1,6 @@
 /* In: which of its three lives this process begins, and the manifest's allow-list. Out: a seccomp filter (seccomp(2))
  * that kills it for anything else. Filters add up: a guest is under all three. The tables are the documentation. */
-#include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,21 +8,15 @@
 #include <unistd.h>
 
 #include "engine.h"
+#include "rc_seccomp.h"
 #include "sys_host.h"
 
-#if defined(__x86_64__)
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#endif
-
-/* One row allows one syscall: always, when an argument has the value, or when it has none of the bits. */
-enum check { ANY, EQUAL, WITHOUT, SELF };
+/* A row of the lives: rc_seccomp.h's kinds, and SELF: the argument is this process's pid. */
+enum { ANY = RC_SECCOMP_ANY, EQUAL = RC_SECCOMP_EQUAL, WITHOUT = RC_SECCOMP_WITHOUT, SELF };
 struct rule {
     int nr;
     unsigned lives;
-    int argument;
-    enum check check;
+    int argument, check;
     uint32_t value;
 };
 #define Z   LIFE_ZYGOTE
@@ -58,6 +46,7 @@ static const struct rule rules[] = {
     {SYS_exit_group, ALL, 0, ANY, 0},
     {SYS_getrandom, ALL, 0, ANY, 0},                                   /* wasmtime seeds its hash tables */
     {SYS_write, LIFE_CONTAINER | LIFE_GUEST, 0, EQUAL, STDERR_FILENO}, /* the last line */
+    {SYS_write, LIFE_CONTAINER | LIFE_GUEST, 0, EQUAL, DENIED_FD},     /* what the policy refused */
     {SYS_kill, LIFE_GUEST, 0, SELF, 0},
     {SYS_tgkill, LIFE_GUEST, 0, SELF, 0},
     {SYS_kill, ZC, 0, ANY, 0},
@@ -78,6 +67,8 @@ static const struct rule rules[] = {
     {SYS_prctl, LIFE_CONTAINER, 0, EQUAL, PR_SET_PDEATHSIG},
     {SYS_seccomp, ZC, 0, ANY, 0},
     {SYS_sendto, LIFE_CONTAINER, 0, ANY, 0}, /* its report */
+    {SYS_pipe2, LIFE_CONTAINER, 0, ANY, 0},
+    {SYS_read, LIFE_CONTAINER, 0, ANY, 0},
 #ifdef __x86_64__
     {SYS_dup2, ZC, 0, ANY, 0},
     {SYS_poll, Z, 0, ANY, 0},
@@ -117,36 +108,18 @@ static const struct rule rules[] = {
     {SYS_landlock_restrict_self, Z, 0, ANY, 0},
 };
 
-/* Instructions of the longest rule, and of all. */
-enum { ROW = 5, CODE = 2048 };
-#define LOW_WORD(argument) ((uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(argument)))
-
-static unsigned emit(struct sock_filter *at, const struct rule *rule) {
-    const uint32_t value = rule->check == SELF ? (uint32_t)getpid() : rule->value;
-    const unsigned rest = rule->check == ANY ? 1 : 4; /* instructions after the test of the number */
-    unsigned n = 0;
-    at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->nr, 0, (uint8_t)rest);
-    if (rule->check != ANY) {
-        /* The low word only: these arguments are C ints, and the kernel looks no further either. */
-        uint16_t test = rule->check == WITHOUT ? BPF_JSET : BPF_JEQ;
-        uint8_t stop = rule->check == WITHOUT;
-        at[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_WORD(rule->argument));
-        at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | test | BPF_K, value, stop, !stop);
-    }
-    at[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    if (rule->check != ANY) {
-        at[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-    }
-    return n;
+static struct rc_seccomp_rule one(const struct rule *rule) {
+    const int self = rule->check == SELF;
+    return (struct rc_seccomp_rule){.nr = rule->nr,
+                                    .check = {{.kind = self ? RC_SECCOMP_EQUAL : (enum rc_seccomp_kind)rule->check,
+                                               .argument = rule->argument,
+                                               .value = self ? (uint32_t)getpid() : rule->value}}};
 }
 
 int filter_install(enum life life, const uint8_t syscalls[64], struct rc_error *err) {
-    static struct sock_filter code[CODE];
-    unsigned n = 0;
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    struct rc_seccomp_rule out[RC_SECCOMP_RULES];
+    uint64_t seen[SYS_NUMBERS / 64] = {0};
+    size_t n = 0;
     /* First what the policy allows without a look at its arguments; the x32 numbers (bit 30) are in no row. */
     for (int i = 0; i < sys_row_count; i++) {
         const struct sys_row *row = &sys_rows[i];
@@ -154,19 +127,17 @@ int filter_install(enum life life, const uint8_t syscalls[64], struct rc_error *
             continue;
         }
         for (int k = 0; k < SYS_NEEDS && row->needs[k] >= 0; k++) {
-            const struct rule rule = {.nr = row->needs[k]};
-            n += emit(code + n, &rule);
+            const unsigned nr = (unsigned)row->needs[k];
+            if (!(seen[nr / 64] >> nr % 64 & 1)) {
+                seen[nr / 64] |= UINT64_C(1) << nr % 64;
+                out[n++] = (struct rc_seccomp_rule){.nr = row->needs[k]};
+            }
         }
     }
-    for (size_t i = 0; i < sizeof rules / sizeof *rules && n + ROW < CODE; i++) {
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (rules[i].lives & life) {
-            n += emit(code + n, &rules[i]);
+            out[n++] = one(&rules[i]);
         }
     }
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-    struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
-        return rc_fail(err, RC_E_SANDBOX, 0, "cannot install the seccomp filter: %s", strerror(errno));
-    }
-    return 0;
+    return rc_seccomp_install(out, n, err);
 }

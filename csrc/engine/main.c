@@ -14,6 +14,8 @@
 
 /* The stack of a main thread bounds what a guest's may be (aot.py, max_wasm_stack). */
 enum { STACK = 8 << 20 };
+/* A container has two fds at 1000, and one for each guest; one that has no more refuses a guest. */
+enum { FILES_LEAST = 1024, FILES = 8192 };
 
 static int control_of(const char *text, struct rc_error *err) {
     char *end;
@@ -38,6 +40,14 @@ static int sane_process(int control, struct rc_error *err) {
         if (setrlimit(RLIMIT_STACK, &stack) < 0) {
             return rc_fail(err, RC_E_SANDBOX, 0, "a stack of 8 MiB: %s", strerror(errno));
         }
+    }
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_max < FILES_LEAST) {
+        return rc_fail(err, RC_E_PROCESS_FDS, 0, "an engine needs %d open files (RLIMIT_NOFILE)", FILES_LEAST);
+    }
+    if (files.rlim_cur < FILES) {
+        files.rlim_cur = files.rlim_max < FILES ? files.rlim_max : FILES;
+        setrlimit(RLIMIT_NOFILE, &files);
     }
     /* What containers inherit; 2 stays, for what the engine's library may have to say. */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);

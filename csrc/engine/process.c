@@ -21,9 +21,7 @@ static char **strings(const struct control_message *m) {
     return list;
 }
 
-static int take_stdio(const struct container *c, const struct control_message *m, struct rc_error *err) {
-    close(c->control);
-    close(c->lifeline);
+static int take_stdio(const struct control_message *m, struct rc_error *err) {
     for (int i = 0; i < 3; i++) {
         if (m->fd[i] == i) {
             return rc_fail(err, RC_E_PROCESS_FDS, 0, "fd %d was free in a container", i);
@@ -115,7 +113,7 @@ void process_run(const struct container *c, const struct control_message *m) {
         process_refuse(&err);
     }
     plain_signals();
-    if (take_stdio(c, m, &err) == 0 && own_session(m, &err) == 0 && rc_wasi_init(&guest.wasi, &err) == 0 &&
+    if (take_stdio(m, &err) == 0 && own_session(m, &err) == 0 && rc_wasi_init(&guest.wasi, &err) == 0 &&
         limit(c, list[guest.wasi.argc + guest.wasi.envc], &err) == 0) {
         run(c, m, &err);
     }

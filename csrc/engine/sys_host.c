@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 const struct container *sys_container;
+const struct sys_row *sys_current;
 
 /* ---- the guest's fd numbers */
 
@@ -298,16 +299,19 @@ const int sys_row_count = sizeof sys_rows / sizeof *sys_rows;
 
 /* ---- the backend */
 
-enum { NUMBERS = 512 };
-static const struct sys_row *by_number[NUMBERS]; /* what the manifest allows */
+static const struct sys_row *by_number[SYS_NUMBERS];
 
 static int64_t call_host(struct rc_sys *self, struct rc_call *call) {
     (void)self;
     call->reply_len = 0;
-    const struct sys_row *row = call->nr < NUMBERS ? by_number[call->nr] : NULL;
+    const struct sys_row *row = call->nr < SYS_NUMBERS ? by_number[call->nr] : NULL;
     if (!row) {
-        return -EPERM;
+        return -ENOSYS;
     }
+    if (!(sys_container->is.syscalls[row->nr / 8] >> row->nr % 8 & 1)) {
+        return sys_not_allowed(row);
+    }
+    sys_current = row;
     return row->takes_fd && !sys_fd_ok(call->arg[0]) ? -EBADF : row->handler(call);
 }
 
@@ -315,10 +319,7 @@ struct rc_sys *sys_host(const struct container *c) {
     static struct rc_sys backend = {call_host};
     sys_container = c;
     for (int i = 0; i < sys_row_count; i++) {
-        const uint32_t nr = sys_rows[i].nr;
-        if (c->is.syscalls[nr / 8] >> nr % 8 & 1) {
-            by_number[nr] = &sys_rows[i];
-        }
+        by_number[sys_rows[i].nr] = &sys_rows[i];
     }
     return &backend;
 }

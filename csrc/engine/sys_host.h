@@ -4,7 +4,7 @@
 
 #include "engine.h"
 
-enum { SYS_NEEDS = 6, SYS_FDS = 65536 };
+enum { SYS_NEEDS = 6, SYS_FDS = 65536, SYS_NUMBERS = 512 };
 
 /* One syscall of docs/wire.md. The table is the documentation: `full` is Linux's behaviour, `partial` is it with the
  * limits of the remark, `refused` is -ENOSYS whatever the policy says. */
@@ -20,11 +20,16 @@ extern const struct sys_row sys_rows[];
 extern const int sys_row_count;
 
 extern const struct container *sys_container;
+extern const struct sys_row *sys_current; /* the call that runs */
 
 /* ---- sys_host.c: the numbers that this guest was given; no other fd of the process is its to use */
 int sys_fd_ok(int64_t fd);
 int64_t sys_fd_give(int64_t host); /* a new host fd, or -1 with errno: as a result */
 int64_t sys_result(int64_t value); /* value, or -errno when it is -1 */
+
+/* ---- denied.c: both give the error, and tell the container of it */
+int64_t sys_denied(int64_t error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int64_t sys_not_allowed(const struct sys_row *row);
 
 /* ---- sys_path.c */
 int64_t sys_openat(struct rc_call *call);

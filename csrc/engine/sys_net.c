@@ -1,5 +1,6 @@
 /* In: a guest's socket calls, sockaddrs in Linux's layout. Out: Linux's answers, for TCP and UDP within the manifest's
  * rules, decided on a copy before the kernel sees the address. The rules are those of docs/wire.md. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -63,6 +64,12 @@ static int allowed(int bind, const struct peer *peer) {
     return 0;
 }
 
+static int64_t no_rule(const struct peer *peer) {
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(peer->family == 4 ? AF_INET : AF_INET6, peer->address, text, sizeof text);
+    return sys_denied(-EACCES, peer->family == 4 ? "%s:%u: no rule" : "[%s]:%u: no rule", text, peer->port);
+}
+
 /* Linux takes 0.0.0.0 and :: for loopback here, so loopback is what a rule must allow. */
 static int may_reach(struct peer peer) {
     static const uint8_t any[16];
@@ -81,10 +88,10 @@ static int64_t own(int64_t fd) {
 int64_t sys_socket(struct rc_call *call) {
     int type = (int)call->arg[1] & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (call->arg[0] != AF_INET && call->arg[0] != AF_INET6) {
-        return -EAFNOSUPPORT;
+        return sys_denied(-EAFNOSUPPORT, "family %lld: IPv4 and IPv6 only", (long long)call->arg[0]);
     }
     if (type != SOCK_STREAM && type != SOCK_DGRAM) {
-        return type == SOCK_RAW ? -EPERM : -ESOCKTNOSUPPORT;
+        return type == SOCK_RAW ? sys_denied(-EPERM, "raw: TCP and UDP only") : -ESOCKTNOSUPPORT;
     }
     if (call->arg[2] != 0 && call->arg[2] != (type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP)) {
         return -EPROTONOSUPPORT;
@@ -105,7 +112,7 @@ int64_t sys_connect(struct rc_call *call) {
         return sys_result(connect((int)call->arg[0], (const void *)&copy, sizeof(sa_family_t)));
     }
     if (error || !may_reach(peer)) {
-        return error ? error : -EACCES;
+        return error ? error : no_rule(&peer);
     }
     return sys_result(connect((int)call->arg[0], (const void *)&copy, (socklen_t)call->data_len));
 }
@@ -118,7 +125,7 @@ int64_t sys_bind(struct rc_call *call) {
         return error;
     }
     if (!allowed(1, &local)) {
-        return -EACCES;
+        return no_rule(&local);
     }
     return sys_result(bind((int)call->arg[0], (const void *)&copy, (socklen_t)call->data_len));
 }
@@ -140,7 +147,7 @@ int64_t sys_listen(struct rc_call *call) {
         return error;
     }
     if (local.port == 0 && !allowed(1, &local)) {
-        return -EACCES;
+        return no_rule(&local);
     }
     return sys_result(listen((int)call->arg[0], (int)call->arg[1]));
 }
@@ -175,7 +182,7 @@ int64_t sys_sendto(struct rc_call *call) {
     if (address) {
         int64_t error = parse(call->data, address, &to, &peer);
         if (error || !may_reach(peer)) {
-            return error ? error : -EACCES;
+            return error ? error : no_rule(&peer);
         }
     }
     const char *bytes = (const char *)call->data + address;

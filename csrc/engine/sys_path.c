@@ -59,11 +59,14 @@ static int resolve(int64_t dirfd, const char *path, int flags, int mode) {
     if (fd < 0 && errno == EXDEV && sys_container->in_force & FORCE_ROOT) {
         fd = open_how((int)dirfd, path, flags, mode, 0);
     }
+    if (fd < 0 && errno == EXDEV) {
+        sys_denied(-EXDEV, "%s: out of its directory", path);
+    }
     return fd;
 }
 
 /* 0, or -1 with EACCES: what a host may have mounted inside a root that is used as it is. */
-static int admit(int fd) {
+static int admit(int fd, const char *path) {
     struct statfs fs;
     if (sys_container->in_force & FORCE_OVERLAY) {
         return 0;
@@ -73,7 +76,7 @@ static int admit(int fd) {
     }
     for (size_t i = 0; i < sizeof kernel_interfaces / sizeof *kernel_interfaces; i++) {
         if ((uint32_t)fs.f_type == kernel_interfaces[i]) {
-            errno = EACCES;
+            errno = (int)-sys_denied(-EACCES, "%s: an interface of the kernel", path);
             return -1;
         }
     }
@@ -83,7 +86,7 @@ static int admit(int fd) {
 /* An O_PATH fd of the named file, or -errno. */
 static int64_t place(int64_t dirfd, const char *path, int follow) {
     int fd = resolve(dirfd, path, O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
-    if (fd >= 0 && admit(fd) < 0) {
+    if (fd >= 0 && admit(fd, path) < 0) {
         int why = errno;
         close(fd);
         return -why;
@@ -114,7 +117,7 @@ static int64_t parent_of(int64_t dirfd, const char *path, char last[NAME_MAX + 2
     memcpy(head, path, cut);
     strcpy(head + cut, cut == 0 ? (end == 0 ? "/" : ".") : "");
     int fd = resolve(dirfd, head, O_PATH | O_DIRECTORY, 0);
-    if (fd >= 0 && admit(fd) < 0) {
+    if (fd >= 0 && admit(fd, path) < 0) {
         int why = errno;
         close(fd);
         return -why;
@@ -130,9 +133,14 @@ static int64_t close_and(int fd, int64_t ret) {
 
 /* ---- opening. A device is not opened: the mount says so (nodev), or, without one, a look before. */
 
-static int is_device(int dirfd_result) {
+static int names_device(int64_t dirfd, const char *path, int64_t flags) {
     struct stat st;
-    return fstat(dirfd_result, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
+    int64_t fd = place(dirfd, path, !(flags & O_NOFOLLOW));
+    int device = fd >= 0 && fstat((int)fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
+    if (fd >= 0) {
+        close((int)fd);
+    }
+    return device;
 }
 
 static int64_t open_at(int64_t dirfd, const char *path, int64_t flags, int64_t mode) {
@@ -142,18 +150,14 @@ static int64_t open_at(int64_t dirfd, const char *path, int64_t flags, int64_t m
         host_flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
     }
     host_flags &= ~(O_ASYNC | O_DIRECT);
-    if (!(sys_container->in_force & FORCE_NO_DEVICES)) {
-        int64_t looked = place(dirfd, path, !(flags & O_NOFOLLOW));
-        int device = looked >= 0 && is_device((int)looked);
-        if (looked >= 0) {
-            close((int)looked);
-        }
-        if (device) {
-            return -EACCES;
-        }
+    if (!(sys_container->in_force & FORCE_NO_DEVICES) && names_device(dirfd, path, flags)) {
+        return sys_denied(-EACCES, "%s: a device", path);
     }
     int fd = resolve(dirfd, path, host_flags, host_mode);
-    if (fd >= 0 && admit(fd) < 0) {
+    if (fd < 0 && errno == EACCES && names_device(dirfd, path, flags)) {
+        return sys_denied(-EACCES, "%s: a device", path); /* the mount has refused it */
+    }
+    if (fd >= 0 && admit(fd, path) < 0) {
         int why = errno;
         close(fd);
         return -why;

@@ -161,6 +161,35 @@ static int serve(int argc, char **argv) {
     return say(got < 0 ? -1 : write(peer, bytes, (size_t)got));
 }
 
+/* Which of so many fd numbers are open to it. */
+static int open_fds(int argc, char **argv) {
+    struct stat st;
+    const char *space = "";
+    (void)argc;
+    (void)argv;
+    for (int fd = 0; fd < 70000; fd++) {
+        if (fstat(fd, &st) == 0) {
+            printf("%s%d", space, fd);
+            space = " ";
+        }
+    }
+    puts("");
+    return 0;
+}
+
+/* Tries to connect to the ports from 1 on; says how many were refused. */
+static int scan(int argc, char **argv) {
+    int refused = 0;
+    (void)argc;
+    for (int port = 1; port <= atoi(argv[0]); port++) {
+        int fd = rc_socket(RC_AF_INET, RC_SOCK_STREAM);
+        refused += rc_connect_inet(fd, 127, 0, 0, 1, (unsigned short)port) < 0 && errno == EACCES;
+        close(fd);
+    }
+    printf("%d\n", refused);
+    return 0;
+}
+
 static int nap(int argc, char **argv) {
     (void)argc;
     usleep((unsigned)atoi(argv[0]) * 1000);
@@ -225,7 +254,7 @@ static const struct {
     {"serve", serve},      {"race", race},      {"nap", nap},
     {"spin", spin},        {"divide", divide},  {"overflow", overflow},
     {"beyond", beyond},    {"null", null_call}, {"deep", deep},
-    {"abort", give_up},
+    {"abort", give_up},    {"fds", open_fds},   {"scan", scan},
 };
 
 int main(int argc, char **argv) {

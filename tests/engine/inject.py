@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import time
+from pathlib import Path
 
 _ATTACH, _DETACH, _SINGLESTEP, _GETREGS, _SETREGS = 16, 17, 9, 12, 13
 _REGISTERS = (
@@ -30,8 +32,18 @@ def _ptrace(request: int, pid: int, address: int = 0, data: object = None) -> No
         raise OSError(ctypes.get_errno(), f"ptrace({request})")
 
 
+def _asleep(pid: int) -> None:
+    """Waits until the process sleeps in its syscall: one that was just made may be on its way there."""
+    for _ in range(2000):
+        if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "S":
+            return
+        time.sleep(0.002)
+    raise TimeoutError(f"process {pid} does not come to rest")
+
+
 def syscall_in(pid: int, number: int, *arguments: int) -> int:
     """The syscall's value or -errno, made by process pid. Raises ProcessLookupError when the process died of SIGSYS."""
+    _asleep(pid)
     _ptrace(_ATTACH, pid)
     os.waitpid(pid, 0)
     before = _Registers()
