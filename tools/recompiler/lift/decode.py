@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from iced_x86 import (
     Code,
@@ -157,7 +157,7 @@ _WRITES: Final = {OpAccess.WRITE, OpAccess.COND_WRITE, OpAccess.READ_WRITE, OpAc
 def _register_bits() -> dict[int, tuple[int, bool]]:
     """iced's register -> its bit, and whether a write to it leaves other bits of the register as they were."""
     bits: dict[int, tuple[int, bool]] = {}
-    registers = [cast(Register, value) for value in vars(Register).values() if isinstance(value, int)]
+    registers = [cast(Any, value) for value in vars(Register).values() if isinstance(value, int)]
     for register in registers:
         number = RegisterExt.number(register)
         if RegisterExt.is_gpr(register):
