@@ -42,6 +42,11 @@ class Place:
         """running, creating or stopped."""
         return "running" if self.container else "creating" if self._creating else "stopped"
 
+    @property
+    def controllers(self) -> list[str]:
+        """The controllers of cgroups(7) that hold the container to its limits."""
+        return self._group.controllers if self._group is not None else []
+
     def ready(self, then: Then) -> None:
         """Gives the container, at once if it runs; makes it otherwise."""
         if self.container is not None and not self._stopping:
@@ -86,7 +91,13 @@ class Place:
             return
         self._ends.clear()
         self.container = made
-        self._plane.note("create", cid=self.cid, host_pid=made.pid, in_force=" ".join(made.names_in_force))
+        self._plane.note(
+            "create",
+            cid=self.cid,
+            host_pid=made.pid,
+            in_force=" ".join(made.names_in_force),
+            cgroups=" ".join(self.controllers),
+        )
         if self._stopping:
             made.stop()
         else:

@@ -47,6 +47,7 @@ class Plane:
         self._zygote: Zygote | None = None
         self._loading: list[Callable[[Zygote | Error], None]] = []
         self._running: dict[int, tuple[Place, Container]] = {}
+        self._dying: list[Group] = []
         self._closing = False
 
     @property
@@ -91,8 +92,12 @@ class Plane:
 
     def remove(self, group: Group, times: int = REMOVE_TIMES) -> None:
         """Removes the groups of a container that has ended, as soon as its processes are gone."""
-        if not group.remove() and times:
-            self.loop.later(REMOVE_EVERY, lambda: self.remove(group, times - 1))
+        if group.remove() or not times:
+            self._dying = [each for each in self._dying if each is not group]
+            return
+        if group not in self._dying:
+            self._dying.append(group)
+        self.loop.later(REMOVE_EVERY, lambda: self.remove(group, times - 1))
 
     def create(self, place: Place, group: Group | None, then: Made) -> None:
         """Makes a container; starts and loads a zygote first when none lives."""
@@ -117,7 +122,7 @@ class Plane:
         left = list(self.places.values())
         for place in self.places.values():
             place.stop(lambda place=place: left.remove(place))  # type: ignore[misc]
-        self.loop.run_for(seconds, lambda: not left)
+        self.loop.run_for(seconds, lambda: not left and not self._dying)
         if self._zygote is not None:
             self._zygote.close()
 

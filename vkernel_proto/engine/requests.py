@@ -221,7 +221,7 @@ class Requests:
         }
         if container is not None:
             found |= {"host_pid": container.pid, "in_force": container.names_in_force}
-            found |= {"guests": len(container.guests)}
+            found |= {"guests": len(container.guests), "cgroups": self._place.controllers}
         client.tell({"id": message["id"], "container": found})
 
 

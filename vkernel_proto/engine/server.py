@@ -87,6 +87,8 @@ class BundleServer:
             root = _open_root(config.root or bundle.rootfs or _empty(config.run_dir))
             undo.callback(os.close, root)
             groups = Groups() if config.cgroups else None
+            if groups is not None:
+                undo.callback(groups.close)
             self.plane = Plane(self.loop, bundle, root, self.log.note, groups, config.disk_bytes)
             self._open = undo.pop_all()
 
