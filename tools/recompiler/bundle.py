@@ -1,6 +1,6 @@
 """Detached trailers (kind 2): a `bundle.sig` in, the files in its directory that it names out.
 
-container.wasm | manifest.json | container.<target>.cwasm | bundle.sig
+container.wasm | manifest.json or mapping.json | container.<target>.cwasm | bundle.sig | rootfs/
 """
 
 from __future__ import annotations
@@ -9,13 +9,31 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, Final
 
-from recompiler import files, trailer
+from blake3 import blake3
+
+from recompiler import aot, files, trailer
 from recompiler.errors import Error
 from recompiler.source import FileSource
 from recompiler.trailer import AOT, DETACHED, MANIFEST, WASM, Section
 
-PATTERNS = {WASM: "container.wasm", MANIFEST: "manifest.json", AOT: "container.*.cwasm"}
+MODULE: Final = "container.wasm"
+MANIFESTS: Final = ("manifest.json", "mapping.json")
+SIGNATURE: Final = "bundle.sig"
+ROOTFS: Final = "rootfs"
+PATTERNS: Final = {WASM: (MODULE,), MANIFEST: MANIFESTS, AOT: ("container.*.cwasm",)}
+
+
+def artifact_name(target: str) -> str:
+    """The file of a bundle's AOT artifact."""
+    return f"container.{target}.cwasm"
+
+
+def artifact_row(target: str, data: bytes) -> dict[str, Any]:
+    """The manifest's row of `aot` for an artifact that was made here and now."""
+    settings = {"engine": aot.engine(), "settings": aot.settings(target)}
+    return {"target": target, **settings, "blake3": blake3(data).hexdigest(), "size": len(data)}
 
 
 @contextmanager
@@ -54,5 +72,5 @@ def _named(path: str | os.PathLike[str]) -> tuple[Section, ...]:
 
 def _beside(folder: Path, section: Section) -> Path | None:
     """The first file of the section's name, those of its size first: a bundle may hold AOT code of several targets."""
-    found = [path for path in sorted(folder.glob(PATTERNS[section.type])) if path.is_file()]
+    found = [path for pattern in PATTERNS[section.type] for path in sorted(folder.glob(pattern)) if path.is_file()]
     return min(found, key=lambda path: path.stat().st_size != section.size, default=None)

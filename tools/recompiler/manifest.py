@@ -1,9 +1,9 @@
-"""The manifest (docs/format.md): signed bytes in, the entries and the policy out; and the bytes of a minimal one."""
+"""The manifest (docs/format.md): signed bytes in, the entries and the policy out; and the bytes of a new one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from recompiler import netrule, schema, strictjson
 from recompiler.errors import Error
-from recompiler.trailer import AOT, WASM, Statement, subject_ok
+from recompiler.trailer import AOT, MANIFEST, SECTION_LIMITS, WASM, Statement, subject_ok
 
 MAX_DEPTH: Final = 16
 SCHEMA: Final = "recompiler/manifest/v1"
@@ -195,6 +195,10 @@ def build(
     wasm: bytes,
     *,
     name: str,
+    entries: Mapping[str, Mapping[str, Any]] | None = None,
+    aot: Sequence[Mapping[str, Any]] = (),
+    omitted: Sequence[Mapping[str, Any]] = (),
+    source: Mapping[str, Any] | None = None,
     allow: Sequence[str] | None = None,
     connect: Sequence[str] = (),
     bind: Sequence[str] = (),
@@ -202,11 +206,12 @@ def build(
     processes: int = 64,
     open_files: int = 256,
 ) -> bytes:
-    """The canonical manifest of one WASI program.
+    """The canonical manifest of a megabinary, or with entries None of one WASI program.
 
+    aot, omitted and source are left out when they are empty.
     allow None is WASI_SYSCALLS and the socket syscalls that the network rules need; a list is taken as it is.
 
-    Raises Error: E_MANIFEST_SCHEMA, E_MANIFEST_PATH.
+    Raises Error: E_MANIFEST_SCHEMA, E_MANIFEST_PATH, E_TOO_LARGE.
     """
     digest = blake3(wasm).hexdigest()
     syscalls = set(WASI_SYSCALLS if allow is None else allow)
@@ -214,12 +219,13 @@ def build(
         syscalls.update(_SOCKET_SYSCALLS, ("connect",))
     if allow is None and bind:
         syscalls.update(_SOCKET_SYSCALLS, ("accept4", "bind", "listen"))
-    program = name.rstrip("/").rsplit("/", 1)[-1]
-    document = {
+    path = "/" + name.rstrip("/").rsplit("/", 1)[-1]
+    program = {"entry": 0, "export": "_start", "kind": "wasi", "paths": [path]}
+    document: dict[str, Any] = {
         "schema": SCHEMA,
         "name": name,
         "megabinary": {"blake3": digest, "size": len(wasm)},
-        "entries": {digest: {"entry": 0, "export": "_start", "kind": "wasi", "paths": [f"/{program}"]}},
+        "entries": {digest: program} if entries is None else entries,
         "policy": {
             "syscalls": {"default": "deny", "allow": sorted(syscalls)},
             "network": {"connect": list(connect), "bind": list(bind)},
@@ -227,6 +233,27 @@ def build(
             "limits": {"memory_bytes": memory_bytes, "processes": processes, "open_files": open_files},
         },
     }
+    optional = {"aot": aot, "omitted": omitted, "source": source}
+    return _dump(document | {key: value for key, value in optional.items() if value})
+
+
+def check_module(manifest: Manifest, wasm: bytes) -> None:
+    """Whether this is the module that a manifest speaks of. Raises Error E_MANIFEST_WASM."""
+    blob = manifest.document["megabinary"]
+    if (blob["blake3"], blob["size"]) != (blake3(wasm).hexdigest(), len(wasm)):
+        raise Error("E_MANIFEST_WASM", "megabinary is not the digest and size of this module")
+
+
+def with_artifact(data: bytes, row: Mapping[str, Any]) -> bytes:
+    """The manifest with this row of `aot` in place of the one of its target. Raises Error as parse."""
+    document = parse(data).document
+    others = [each for each in document.get("aot", []) if each["target"] != row["target"]]
+    return _dump(document | {"aot": sorted([*others, dict(row)], key=lambda each: str(each["target"]))})
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
     data = strictjson.dumps(document)
+    if len(data) > SECTION_LIMITS[MANIFEST]:
+        raise Error("E_TOO_LARGE", f"a manifest of {len(data)} bytes, the limit is {SECTION_LIMITS[MANIFEST]}")
     parse(data)
     return data

@@ -140,8 +140,7 @@ class Tree(Generic[T]):
 
     def resolve(self, path: str) -> Leaf[T] | Directory[T] | None:
         """What opening `path` in the container reaches, None if nothing. Raises Error E_IMAGE for a symlink loop."""
-        found = self._find(self._names(path), path, follow_last=True)
-        return None if isinstance(found, Symlink) else found
+        return self._walk([name for name in path.split("/") if name not in ("", ".")], path)
 
     @staticmethod
     def _sorted(directory: Directory[T]) -> Iterator[tuple[str, Named[T]]]:

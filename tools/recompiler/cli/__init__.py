@@ -21,6 +21,7 @@ COMMANDS = {
     "keygen": ("keygen", "make an Ed25519 key pair"),
     "pubkeys": ("pubkeys", "make a key store of public keys"),
     "manifest": ("manifest", "make the manifest of a wasm module"),
+    "compile": ("compile", "compile a bundle's module ahead of time"),
     "append": ("append", "make a signed file of stub, module and manifest"),
     "statement": ("statement", "take out the 384 bytes to be signed elsewhere (KMS)"),
     "attach": ("attach", "add signatures that were made elsewhere"),
@@ -67,31 +68,32 @@ def recompiler() -> None:
     """One signed WebAssembly file per program: make it, check it, look into it, run it."""
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command line and exits with the status that docs/format.md gives to the outcome."""
+def main(arguments: Sequence[str] | None = None, command: click.Command = recompiler) -> NoReturn:
+    """Runs a command line and exits with the status that docs/format.md gives to the outcome."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_status(arguments))
+    sys.exit(_status(arguments, command))
 
 
-def _status(arguments: list[str]) -> int:
+def _status(arguments: list[str], command: click.Command) -> int:
     as_json = "--json" in arguments
+    program = command.name or ""
     try:
-        result: Any = recompiler.main(arguments, prog_name="recompiler", standalone_mode=False)
+        result: Any = command.main(arguments, prog_name=program, standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.UsageError as e:
-        hint = f" (recompiler {e.ctx.command.name} --help)" if e.ctx and e.ctx.parent else " (recompiler --help)"
-        return _refuse(Error("E_USAGE", " ".join(e.format_message().split()) + hint), as_json)
+        hint = f" ({program} {e.ctx.command.name} --help)" if e.ctx and e.ctx.parent else f" ({program} --help)"
+        return _refuse(Error("E_USAGE", " ".join(e.format_message().split()) + hint), as_json, program)
     except click.Abort:
         return 130
     except click.ClickException as e:
-        return _refuse(Error("E_OUTPUT", e.format_message()), as_json)
+        return _refuse(Error("E_OUTPUT", e.format_message()), as_json, program)
     except Error as e:
-        return _refuse(e, as_json)
+        return _refuse(e, as_json, program)
     except BrokenPipeError:
         return _broken_pipe()
     except MemoryError:
-        return _refuse(Error("E_NO_MEMORY", "out of memory"), as_json)
+        return _refuse(Error("E_NO_MEMORY", "out of memory"), as_json, program)
 
 
 def _broken_pipe() -> int:
@@ -99,11 +101,11 @@ def _broken_pipe() -> int:
     return 3
 
 
-def _refuse(error: Error, as_json: bool) -> int:
+def _refuse(error: Error, as_json: bool, program: str) -> int:
     if as_json:
         click.echo(json.dumps({"result": "refused", "error": error.as_dict()}))
     else:
-        click.echo(f"recompiler: {printable(str(error))}", err=True)
+        click.echo(f"{program}: {printable(str(error))}", err=True)
     return error.exit_code
 
 

@@ -22,9 +22,7 @@ from recompiler.errors import Error
 @click.option("--key", "keys", multiple=True, type=options.PATH, help="private key; more than one for more signatures")
 @click.option("--unsigned", is_flag=True, help="leave the signatures to statement and attach, or to sign")
 @click.option("--signers", type=int, help="how many will sign an --unsigned file [default: 1]")
-@click.option("--signed-at", type=int, help="unix seconds [default: SOURCE_DATE_EPOCH or now]")
-@click.option("--expires-at", type=int, default=0, help="unix seconds [default: never]")
-@click.option("--security-version", type=int, default=0, show_default=True, help="rollback index of this subject")
+@options.claims
 @click.option("--detached", is_flag=True, help="no STUB: make a bundle.sig for files that stay as they are")
 @options.force
 @options.output()

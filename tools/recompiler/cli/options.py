@@ -36,6 +36,46 @@ def sections(command: F) -> F:
     return command
 
 
+def terms(command: F) -> F:
+    """What the programs may do, as manifest.build takes it: allow, connect, bind and the limits."""
+    rows = (
+        click.option("--open-files", type=int, default=256, show_default=True),
+        click.option("--processes", type=int, default=64, show_default=True),
+        click.option("--memory-bytes", type=int, default=512 << 20, show_default=True),
+        click.option("--bind", multiple=True, metavar="ADDRESS:PORT", help="what it may listen on"),
+        click.option(
+            "--connect", multiple=True, metavar="ADDRESS:PORT", help="what it may connect to; also CIDR, [IPv6], *"
+        ),
+        click.option(
+            "--allow",
+            multiple=True,
+            callback=_allowed,
+            help="syscalls to allow, separated by commas [default: those of files and clocks]",
+        ),
+    )
+    for row in rows:
+        command = row(command)
+    return command
+
+
+def _allowed(_context: click.Context, _option: click.Parameter, rows: tuple[str, ...]) -> list[str] | None:
+    return [call for row in rows for call in row.split(",")] if rows else None
+
+
+def claims(command: F) -> F:
+    """What the signer says: signed_at, expires_at, security_version."""
+    rows = (
+        click.option(
+            "--security-version", type=int, default=0, show_default=True, help="rollback index of this subject"
+        ),
+        click.option("--expires-at", type=int, default=0, help="unix seconds [default: never]"),
+        click.option("--signed-at", type=int, help="unix seconds [default: SOURCE_DATE_EPOCH or now]"),
+    )
+    for row in rows:
+        command = row(command)
+    return command
+
+
 def given_sections(blob: Path | None, manifest: Path | None, aot: Path | None) -> Mapping[int, Path]:
     """The sections' files that were named, by type."""
     rows = {WASM: blob, MANIFEST: manifest, AOT: aot}
