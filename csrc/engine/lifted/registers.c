@@ -1,0 +1,107 @@
+/* In: an instance. Out: the guest's registers, which are globals that the module exports and only host code reads so.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lifted.h"
+
+enum { I32 = 0, I64 = 1, V128 = 4 };
+static const char *const gpr_names[GPRS] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                            "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+static const char *const flag_names[FLAGS] = {"cf", "pf", "af", "zf", "sf", "of", "df"};
+
+static wasmtime_context_t *context;
+static wasmtime_global_t gpr[GPRS], xmm[16], flag[FLAGS], segment[2], mxcsr, pending;
+
+static int find(const wasmtime_instance_t *instance, const char *name, uint8_t kind, wasmtime_global_t *out,
+                struct rc_error *err) {
+    wasmtime_extern_t item;
+    wasmtime_val_t value;
+    wasmtime_global_t global;
+    if (!wasmtime_instance_export_get(context, instance, name, strlen(name), &item) ||
+        item.kind != WASMTIME_EXTERN_GLOBAL) {
+        return rc_fail(err, RC_E_ENGINE_MODULE, 0, "the lifted module has no register `%s`", name);
+    }
+    global = extern_global(&item);
+    wasmtime_global_get(context, &global, &value);
+    if (value.kind != kind) {
+        return rc_fail(err, RC_E_ENGINE_MODULE, 0, "the lifted module's register `%s` is of another type", name);
+    }
+    *out = global;
+    return 0;
+}
+
+int registers_find(wasmtime_context_t *of, const wasmtime_instance_t *instance, struct rc_error *err) {
+    context = of;
+    for (int i = 0; i < GPRS; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "xmm%d", i);
+        if (find(instance, gpr_names[i], I64, &gpr[i], err) < 0 || find(instance, name, V128, &xmm[i], err) < 0) {
+            return -1;
+        }
+    }
+    for (int i = 0; i < FLAGS; i++) {
+        if (find(instance, flag_names[i], I32, &flag[i], err) < 0) {
+            return -1;
+        }
+    }
+    return find(instance, "fs", I64, &segment[FS], err) < 0 || find(instance, "gs", I64, &segment[GS], err) < 0 ||
+                   find(instance, "mxcsr", I32, &mxcsr, err) < 0 || find(instance, "pending", I32, &pending, err) < 0
+               ? -1
+               : 0;
+}
+
+static wasmtime_val_t get(const wasmtime_global_t *global) {
+    wasmtime_val_t value;
+    wasmtime_global_get(context, global, &value);
+    return value;
+}
+
+static void set(const wasmtime_global_t *global, uint8_t kind, uint64_t integer) {
+    wasmtime_val_t value = {.kind = kind, .of = {.i64 = (int64_t)integer}};
+    wasmtime_global_set(context, global, &value);
+}
+
+uint64_t register_get(int i) {
+    return (uint64_t)get(&gpr[i]).of.i64;
+}
+
+void register_set(int i, uint64_t value) {
+    set(&gpr[i], I64, value);
+}
+
+uint64_t segment_get(int i) {
+    return (uint64_t)get(&segment[i]).of.i64;
+}
+
+void segment_set(int i, uint64_t base) {
+    set(&segment[i], I64, base);
+}
+
+void pending_set(int on) {
+    set(&pending, I32, (uint64_t)on);
+}
+
+void registers_load(struct registers *r) {
+    for (int i = 0; i < GPRS; i++) {
+        r->gpr[i] = register_get(i);
+        memcpy(r->xmm[i], get(&xmm[i]).of.v128, sizeof r->xmm[i]);
+    }
+    for (int i = 0; i < FLAGS; i++) {
+        r->flag[i] = (uint32_t)get(&flag[i]).of.i32;
+    }
+    r->mxcsr = (uint32_t)get(&mxcsr).of.i32;
+}
+
+void registers_store(const struct registers *r) {
+    for (int i = 0; i < GPRS; i++) {
+        wasmtime_val_t value = {.kind = V128};
+        register_set(i, r->gpr[i]);
+        memcpy(value.of.v128, r->xmm[i], sizeof r->xmm[i]);
+        wasmtime_global_set(context, &xmm[i], &value);
+    }
+    for (int i = 0; i < FLAGS; i++) {
+        set(&flag[i], I32, r->flag[i]);
+    }
+    set(&mxcsr, I32, r->mxcsr);
+}
