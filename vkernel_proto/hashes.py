@@ -30,7 +30,7 @@ from vkernel_proto.denied import Denied, of_errno
 from vkernel_proto.linux import syscall
 from vkernel_proto.paths import RESOLVE_IN_ROOT, file_system, kernel_interface, openat2
 
-SIZE_MAX: Final = 1 << 30  # bytes
+SIZE_MAX: Final = 1 << 28  # bytes; programs lie inert in an image, so what is signed is small
 LARGE: Final = 8 << 20  # bytes; files over it are read one at a time: one container's sparse giants take one core
 KEPT: Final = 4096
 _CHUNK: Final = 1 << 20

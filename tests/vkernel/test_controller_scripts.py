@@ -118,6 +118,7 @@ def test_env_finds_the_interpreter_in_the_path_of_the_caller(world: World) -> No
     assert (denied.reason, denied.path, denied.hash) == ("another interpreter", "/opt/sh", HASH["wc"])
     world.put("/opt/sh", b"injected")
     assert world.denied("/usr/bin/found", PATH="/opt").hash == digest(b"injected")
+    world.put("/sh", SH)
     assert world.denied("/usr/bin/found", PATH="").reason == "unknown interpreter"
     assert world.denied("/usr/bin/found", PATH="bin:.", cwd="/usr").reason == "unknown interpreter"
 

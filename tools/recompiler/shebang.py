@@ -72,7 +72,7 @@ def find(line: Shebang, known: Callable[[str], bool], search: Sequence[str]) -> 
     if path.rpartition("/")[2] != ENV:
         raise _unknown(f"the interpreter {path!a} is no program of the bundle")
     name, *rest = _env(argument)
-    places = [name] if "/" in name else [f"{each.rstrip('/')}/{name}" for each in search]
+    places = [name] if "/" in name else [f"{each.rstrip('/')}/{name}" for each in search if each]
     for place in places:
         # What is found by the working directory is not what was looked at when the bundle was made.
         if place.startswith("/") and known(place):
