@@ -25,6 +25,11 @@ ROOTFS: Final = "rootfs"
 PATTERNS: Final = {WASM: (MODULE,), MANIFEST: MANIFESTS, AOT: ("container.*.cwasm",)}
 
 
+def signature_of(path: Path) -> Path:
+    """The detached trailer of what may be a bundle's directory; any other path as it is."""
+    return path / SIGNATURE if path.is_dir() else path
+
+
 def artifact_name(target: str) -> str:
     """The file of a bundle's AOT artifact."""
     return f"container.{target}.cwasm"

@@ -150,6 +150,8 @@ def lay_directory(root: int, tree: Tree[File], contents: Contents | None) -> Non
                 if status.st_nlink > 1:
                     linked[status.st_dev, status.st_ino] = leaf
                 tree.put(below, leaf)
+            else:
+                tree.put(below, Leaf(File(stat.S_IMODE(status.st_mode), None)))
 
     try:
         walk(root, "", 0)

@@ -93,7 +93,7 @@ def scan(tree: Tree[File], objects: Objects, search: Sequence[str]) -> Scan:
             result.omitted += [Omitted(path, hash, reason) for path in found.paths]
 
     def at(path: str) -> str | None:
-        return _executable(tree, path)
+        return executable(tree, path)
 
     scripts = resolve(lines, result.programs, at, search)
     for hash, found in texts.items():
@@ -146,8 +146,8 @@ def _judged(content: Content, objects: Objects) -> str | None:
     return None
 
 
-def _executable(tree: Tree[File], path: str) -> str | None:
-    """The BLAKE3 of the executable file that a path leads to."""
+def executable(tree: Tree[File], path: str) -> str | None:
+    """The BLAKE3 of the executable file that a path leads to, if it does."""
     try:
         node = tree.resolve(path)
     except Error:
