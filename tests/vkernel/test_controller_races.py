@@ -14,7 +14,7 @@ from controlled import FILES, HASH, World, digest, entries, overlaid, plain, sig
 from vkernel_proto import hashes
 from vkernel_proto.controller import Controller, Request, Verdict
 
-ROUNDS = 3000
+ROUNDS = 2000
 WC, CAT = FILES["/usr/bin/wc"], FILES["/usr/bin/cat"]
 LARGE = WC.ljust(5 * hashes._CHUNK // 2, b"\0")  # read in three pieces
 

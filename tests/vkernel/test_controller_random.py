@@ -20,7 +20,7 @@ from testbed import FIGURES
 
 from vkernel_proto.controller import Controller, Denied, Request
 
-TREES = 2000 if FIGURES else 120
+TREES = 2000 if FIGURES else 60
 REQUESTS = 25
 NAMES = ("a", "b", "c", "env", "x.sh")
 SEARCHES = ("/a:/b", "/:/a/b", "a:.", "", "/c/a:/nowhere:/a/a", "/b/../a")
