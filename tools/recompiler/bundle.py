@@ -26,8 +26,9 @@ PATTERNS: Final = {WASM: (MODULE,), MANIFEST: MANIFESTS, AOT: ("container.*.cwas
 
 
 def signature_of(path: Path) -> Path:
-    """The detached trailer of what may be a bundle's directory; any other path as it is."""
-    return path / SIGNATURE if path.is_dir() else path
+    """The detached trailer of a bundle's directory; any other path as it is."""
+    signature = path / SIGNATURE
+    return signature if path.is_dir() and os.path.lexists(signature) else path
 
 
 def artifact_name(target: str) -> str:
