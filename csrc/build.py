@@ -1,6 +1,6 @@
 """In: the C and Zig sources. Out: the cffi extension recompiler._native, and the loader stubs.
 
-    python csrc/build.py [native] [stubs] [engine] [fuzz]        (nothing named: all but fuzz)
+    python csrc/build.py [native] [stubs] [engine] [lifted] [fuzz]        (nothing named: all but fuzz)
 
 One source list serves all. The compiler is PyPI's ziglang: no gcc and no root needed. The same inputs give the same
 bytes; a target whose inputs have not changed is left alone.
@@ -351,6 +351,39 @@ def engine() -> None:
         make(output.with_name("vkexec"), [folder / "vkexec.c", *headers(), *folder.glob("*.h")], [arch], client)
 
 
+def lifted() -> None:
+    """tools/recompiler/engine/rc-lifted: the host of lifted x86-64 Linux programs."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    from recompiler import aot
+
+    library, arch = wasmtime_library(), platform.machine()
+    if not library.exists() or libc_abi() != "gnu" or arch != "x86_64":
+        say(f"rc-lifted: left out, its syscalls are those of x86-64, this is {arch}")
+        return
+    folder = CSRC / "engine"
+    settings = BUILD / "lifted" / "engine_settings.h"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(aot.header())
+    sources = [*sorted((folder / "lifted").glob("*.c")), CSRC / "rc_error.c"]
+    flags = [
+        "-target",
+        f"{arch}-linux-gnu",
+        f"-mcpu={CPU[arch]}",
+        *WARNINGS,
+        *RELEASE,
+        f"-I{CSRC}",
+        f"-I{settings.parent}",
+    ]
+    path = [f"-Wl,-rpath,{library.parent}", f"-Wl,-rpath,$ORIGIN/../../wasmtime/{library.parent.name}"]
+    link = [f"-L{library.parent}", "-l:_libwasmtime.so", *path, "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now"]
+
+    def step(partial: Path) -> None:
+        run(zig("cc", *flags, *sources, *link, "-o", partial), "rc-lifted")
+
+    inputs = [*sources, *headers(), *folder.glob("*.h"), *folder.glob("lifted/*.h"), settings]
+    make(PACKAGE / "engine" / "rc-lifted", inputs, [*flags, *link], step)
+
+
 def libc_abi() -> str:
     return "gnu" if platform.libc_ver()[0] == "glibc" else "musl"
 
@@ -413,11 +446,17 @@ def fuzz() -> None:
         fuzz_with(name, compiler)
 
 
-STEPS: dict[str, Callable[[], None]] = {"native": native, "stubs": stubs, "engine": engine, "fuzz": fuzz}
+STEPS: dict[str, Callable[[], None]] = {
+    "native": native,
+    "stubs": stubs,
+    "engine": engine,
+    "lifted": lifted,
+    "fuzz": fuzz,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
-    names = list(arguments) or ["native", "stubs", "engine"]
+    names = list(arguments) or ["native", "stubs", "engine", "lifted"]
     unknown = [name for name in names if name not in STEPS]
     if unknown:
         print(f"build: no step {unknown[0]!r}; there are: {', '.join(STEPS)}", file=sys.stderr)

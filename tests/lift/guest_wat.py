@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import wasmtime
+from testbed import ROOT
 
 from recompiler import aot
-from testbed import ROOT
 
 RUNNER = ROOT / "tools" / "recompiler" / "engine" / "rc-lifted"
 TARGET = "x86_64-linux"
 TEXT, DATA, DATA_SIZE = 0x401000, 0x402000, 0x3000  # the data segment's last page is not in the file
-GPRS = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()
-FLAGS = "cf pf af zf sf of df".split()
+GPRS = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"]
+FLAGS = ["cf", "pf", "af", "zf", "sf", "of", "df"]
 
 
 def pc(step: int) -> int:
@@ -76,14 +76,12 @@ SAFEPOINT = """(if (global.get $pending) (then
 def module(steps: Sequence[str]) -> str:
     """The WAT of a guest."""
     count = len(steps)
-    text = f"(block {' '.join(f'$b{n} (block' for n in range(count))} "
     labels = " ".join(str(n) for n in range(count))
     body = f"(br_table {labels} (local.get $entry))"
     for n, step in enumerate(steps):
         body = f"(block $b{n} {body})\n;; {pc(n):#x}\n" + step.replace("NEXT", const(pc(n + 1))).replace(
             "HERE", const(pc(n))
         )
-    del text
     registers = "".join(f'(global ${r} (export "{r}") (mut i64) (i64.const 0))' for r in (*GPRS, "fs", "gs"))
     registers += "".join(
         f'(global $xmm{n} (export "xmm{n}") (mut v128) (v128.const i64x2 {n} {n + 100}))' for n in range(16)

@@ -171,6 +171,23 @@ static int map_pcmap(const char *path, const wasmtime_memory_t *memory, struct r
     return failed ? rc_fail(err, RC_E_ENGINE_MODULE, 0, "%s does not fit the module's memory `pcmap`", path) : 0;
 }
 
+/* wasmtime keeps the artifact's file open, for more instances than this one; the number is the guest's. */
+static int fd_of(const char *path, struct stat *st) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, st) < 0) {
+        st->st_ino = 0;
+    }
+    close(fd);
+    return fd;
+}
+
+static void close_same(int fd, const struct stat *as) {
+    struct stat st;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == as->st_dev && st.st_ino == as->st_ino) {
+        close(fd);
+    }
+}
+
 int instance_load(const char *artifact, const char *pcmap, struct rc_error *err) {
     wasmtime_module_t *module;
     wasmtime_instance_t of;
@@ -178,6 +195,8 @@ int instance_load(const char *artifact, const char *pcmap, struct rc_error *err)
     wasmtime_val_t value;
     wasm_trap_t *trap = NULL;
     wasm_engine_t *engine = engine_new();
+    struct stat st;
+    const int fd = fd_of(artifact, &st);
     wasmtime_error_t *error = wasmtime_module_deserialize_file(engine, artifact, &module);
     if (error) {
         return fail(err, RC_E_ENGINE_MODULE, "wasmtime refuses the artifact", error);
@@ -192,6 +211,7 @@ int instance_load(const char *artifact, const char *pcmap, struct rc_error *err)
         return error ? fail(err, RC_E_ENGINE_LINK, "cannot instantiate", error)
                      : rc_fail(err, RC_E_ENGINE_LINK, 0, "the lifted module traps when it is instantiated");
     }
+    close_same(fd, &st);
     if (export_of(&of, "memory", WASMTIME_EXTERN_MEMORY, &memory, err) < 0 ||
         export_of(&of, "pcmap", WASMTIME_EXTERN_MEMORY, &map, err) < 0 ||
         export_of(&of, "run", WASMTIME_EXTERN_FUNC, &run, err) < 0 || registers_find(instance.context, &of, err) < 0 ||
