@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,6 +23,9 @@ import vkernel_proto
 from recompiler import files, memfd, verify
 from recompiler.errors import Error
 from recompiler.keystore import KeyStore
+from vkernel_proto.controller import Denied
+from vkernel_proto.engine import private
+from vkernel_proto.engine.kernel import BundleConfig
 
 # What the stub reads (docs/wire.md) and this command decides; it never reaches the guest.
 CONTROL = "RECOMPILER_"
@@ -41,6 +44,8 @@ class Plan:
     run_dir: Path | None = None  # of a vkernel that already serves; None: a private one
     cid: str | None = None
     encoding: str = "binary"
+    env: Mapping[str, str] = field(default_factory=dict)  # a bundle's program has these variables and no others
+    cwd: str = "/"
 
 
 def sealed_copy(path: Path) -> int:
@@ -138,3 +143,19 @@ def execute(plan: Plan) -> NoReturn:
         os.execve(copy, [str(plan.path), *plan.arguments], environment(plan, os.environ, socket_fd))
     except OSError as error:
         raise Error("E_STUB_ELF", f"{plan.path} cannot be started here: {error.strerror}") from error
+
+
+def execute_bundle(plan: Plan) -> int:
+    """Verifies the bundle and runs one of its programs in a container of its own: its status, or 128 + its signal.
+
+    Raises Error: every code of a bundle that is refused; E_RPC_DENIED: there is no such program.
+    """
+    config = BundleConfig(
+        plan.path, pubkeys=None if plan.default_store else plan.pubkeys, root=plan.root, audit=plan.audit
+    )
+    empty = Path(tempfile.gettempdir(), f"recompiler-empty-{os.geteuid()}")
+    try:
+        status = private.run(config, plan.arguments, plan.env, plan.cwd, empty, plan.cid or "run")
+    except Denied as denied:
+        raise Error("E_RPC_DENIED", str(denied)) from None
+    return 128 - status if status < 0 else status

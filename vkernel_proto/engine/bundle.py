@@ -9,12 +9,12 @@ Nothing of the bundle is believed, mapped or started before that.
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from recompiler import aot, bundle, memfd, verify
 from recompiler.errors import Error
@@ -22,9 +22,6 @@ from recompiler.keystore import DEFAULT_PATH, KeyStore
 from recompiler.source import FileSource, digest
 from recompiler.trailer import AOT, DETACHED, Section
 from recompiler.verify import Verified
-
-SIGNATURE: Final = "bundle.sig"
-ROOTFS: Final = "rootfs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class Bundle:
     @property
     def rootfs(self) -> Path | None:
         """The image's files, if the bundle has any."""
-        path = self.folder / ROOTFS
+        path = self.folder / bundle.ROOTFS
         return path if path.is_dir() else None
 
     def close(self) -> None:
@@ -51,7 +48,7 @@ class Bundle:
 
 def is_bundle(path: Path) -> bool:
     """Whether the path is a directory that says it is a bundle."""
-    return path.is_dir() and (path / SIGNATURE).exists()
+    return path.is_dir() and (path / bundle.SIGNATURE).exists()
 
 
 def open_bundle(
@@ -62,7 +59,7 @@ def open_bundle(
     Raises Error: every code of docs/format.md; E_AOT_MISSING, E_AOT_FOREIGN: what `recompiler compile` makes.
     """
     by_default = store is None if default_store is None else default_store
-    signature = folder / SIGNATURE
+    signature = folder / bundle.SIGNATURE
     with bundle.open_sections(signature, {}) as fds:
         verified = _verify(signature, store or Path(DEFAULT_PATH), by_default, now, fds)
         if verified.statement.kind != DETACHED:
@@ -96,14 +93,20 @@ def _ours(folder: Path, verified: Verified) -> tuple[Section, str]:
         if (row["blake3"], row["size"]) == (section.blake3.hex(), section.size)
     ]
     if not any(all(row[name] == value for name, value in wanted.items()) for row in rows):
-        differs = next(name for name, value in wanted.items() if rows[0][name] != value)
-        found = rows[0][differs] if differs != "settings" else "other settings"
+        name = next(name for name, value in wanted.items() if rows[0][name] != value)
+        found, ours = _difference(rows[0][name], wanted[name])
         raise Error(
             "E_AOT_FOREIGN",
-            f"{folder}: the signed artifact is for {found[:64]}, this machine needs {wanted['engine']} for {target}: "
-            f"`recompiler compile {folder}` makes it, and it has to be signed again",
+            f"{folder}: the signed artifact's {name} has {found!a}, this machine's has {ours!a}: "
+            f"`recompiler compile {folder}` makes one for it, and the bundle has to be signed again",
         )
     return section, f"{wanted['engine']} {wanted['settings']}"
+
+
+def _difference(found: str, ours: str) -> tuple[str, str]:
+    """The first word that differs."""
+    pairs = itertools.zip_longest(found.split(" "), ours.split(" "), fillvalue="")
+    return next(((one[:64], other) for one, other in pairs if one != other), (found[:64], ours))
 
 
 def _missing(folder: Path, why: str) -> Error:

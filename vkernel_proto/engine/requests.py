@@ -9,27 +9,27 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from recompiler.errors import Error
 from vkernel_proto import signals
-from vkernel_proto.controller import Denied, Request, Verdict
-from vkernel_proto.engine import records
+from vkernel_proto.controller import Denied, Request
 from vkernel_proto.engine.client import Client
 from vkernel_proto.engine.container import Container, End, Guest
 from vkernel_proto.engine.place import Place
 from vkernel_proto.engine.plane import Plane, release
+from vkernel_proto.engine.start import Asked, decide, names, start
 from vkernel_proto.json_codec import check_fields
 
 HASH: Final = re.compile(r"blake3:([0-9a-f]{64})")
-HANGUP: Final = 1  # SIGHUP: what the guests of a client that has gone get
 WAITS_MAX: Final = 4096  # of one client
 _ID: Final = {"type": str, "id": int}
 _ARGV: Final = {"argv": list}
-# What the engine answers when there is no place for one more.
-_NO_PLACE: Final = {"E_SANDBOX": errno.EAGAIN, "E_NO_MEMORY": errno.ENOMEM, "E_RPC_CLOSED": errno.EIO}
+# What the caller reads of a start that the engine could not make.
+_ERRNO: Final = {"E_SANDBOX": errno.EAGAIN, "E_NO_MEMORY": errno.ENOMEM, "E_RPC_CLOSED": errno.EIO}
 
 
 class Requests:
@@ -59,105 +59,69 @@ class Requests:
             self._plane.note("drop", error=error.code, message=error.message, **peer)
         for request, pid in self._waits.pop(client, {}).items():
             self._place.forget(pid, (client, request))
-        container = self._place.container
         for pid in self._owned.pop(client, ()):
-            if container is not None and pid in container.guests:
-                container.signal(pid, HANGUP)
+            self._hang_up(pid)
 
     # ---- spawn, exec
 
     def _spawn(self, client: Client, message: dict[str, Any]) -> None:
         fds = client.take_fds()
         try:
-            request = _request(message)
-            env = _environment(message["env"])
+            asked = Asked(_request(message), message["tty"], _Owner(self, client), self._by(client))
         except BaseException:
-            _close(fds)
+            for fd in fds:
+                os.close(fd)
             raise
         client.busy += 1
+        start(self._plane, self._place, asked, fds, lambda made: self._started(client, message["id"], made))
 
-        def ready(container: Container | Error) -> None:
-            if isinstance(container, Error):
-                _close(fds)
-                self._fail(client, message, container)
-                return
-            try:
-                verdict = container.decide(request)
-                data = records.spawn(verdict.argv, env, request.cwd)
-                if len(data) > records.DATA_MAX:
-                    raise Denied("arguments too long", request.path)
-            except Denied as denied:
-                _close(fds)
-                self._deny(client, message, denied)
-                return
-            counts = (len(verdict.argv), len(env), records.TTY if message["tty"] else 0)
-            container.spawn(verdict, data, counts, fds, _Owner(self, client), spawned)
-
-        def spawned(guest: Guest | Error) -> None:
-            if isinstance(guest, Error):
-                self._fail(client, message, guest)
-                return
-            verdict = guest.verdict
-            error = self._note(
-                client, "spawn", pid=guest.pid, argv0=request.argv[0] if request.argv else "", **_names(verdict)
-            )
-            if error is not None or not client.open:
-                self._place.container and self._place.container.signal(guest.pid, 9 if error else HANGUP)
-            if error is not None:
-                client.drop(error)
-                return
-            self._owned.setdefault(client, set()).add(guest.pid)
-            client.answer({"id": message["id"], "pid": guest.pid})
-
-        self._place.ready(ready)
+    def _started(self, client: Client, number: int, made: Guest | Denied | Error) -> None:
+        if not isinstance(made, Guest):
+            self._refuse(client, number, made)
+            return
+        if not client.open:
+            self._hang_up(made.pid)
+            return
+        self._owned.setdefault(client, set()).add(made.pid)
+        client.answer({"id": number, "pid": made.pid})
 
     def _exec(self, client: Client, message: dict[str, Any]) -> None:
-        request = _request(message)
+        request, by, number = _request(message), self._by(client), message["id"]
         client.busy += 1
 
         def ready(container: Container | Error) -> None:
             if isinstance(container, Error):
-                self._fail(client, message, container)
+                self._refuse(client, number, container)
                 return
             try:
-                verdict = container.decide(request)
-            except Denied as denied:
-                self._deny(client, message, denied)
+                verdict = decide(self._plane, container, request, "exec", by)
+                error = self._plane.note("exec", **by, **names(verdict))
+                if error is not None:
+                    raise error
+            except (Denied, Error) as refused:
+                self._refuse(client, number, refused)
                 return
-            answer = {"id": message["id"], "status": "ok", "entry_point": verdict.export, "entry": verdict.entry}
-            self._acknowledge(client, answer, self._note(client, "exec", **_names(verdict)))
+            client.answer({"id": number, "status": "ok", "entry_point": verdict.export, "entry": verdict.entry})
 
         self._place.ready(ready)
 
-    def _deny(self, client: Client, message: dict[str, Any], denied: Denied) -> None:
-        error = self._note(
-            client,
-            "deny",
-            message=message["type"],
-            reason=denied.reason,
-            hash=denied.hash,
-            path=denied.path,
-            **({"chain": " ".join(denied.chain)} if denied.chain else {}),
-            argv0=(message["argv"] or [""])[0],
-        )
-        answer = {"id": message["id"], "status": "denied", "reason": denied.reason, "errno": denied.errno}
-        self._acknowledge(client, answer, error)
-
-    def _fail(self, client: Client, message: dict[str, Any], failed: Error) -> None:
-        """The engine could not; that is no verdict on the program."""
-        error = self._note(client, "fail", message=message["type"], error=failed.code, reason=failed.message)
-        reason = f"{failed.code}: {failed.message}"
-        number = _NO_PLACE.get(failed.code, errno.EIO)
-        self._acknowledge(client, {"id": message["id"], "status": "denied", "reason": reason, "errno": number}, error)
-
-    def _acknowledge(self, client: Client, answer: dict[str, Any], error: Error | None) -> None:
-        if error is not None:
-            client.drop(error)
+    def _refuse(self, client: Client, number: int, refused: Denied | Error) -> None:
+        """Why not; what could not be recorded is told to nobody."""
+        if isinstance(refused, Denied):
+            reason, value = refused.reason, refused.errno
+        elif refused.code == "E_AUDIT":
+            client.drop(refused)
+            return
         else:
-            client.answer(answer)
+            reason, value = str(refused), _ERRNO.get(refused.code, errno.EIO)
+        client.answer({"id": number, "status": "denied", "reason": reason, "errno": value})
 
-    def _note(self, client: Client, event: str, **fields: object) -> Error | None:
-        return self._plane.note(event, **{"cid": self._place.cid, **self.peers.get(client, {}), **fields})
+    def _by(self, client: Client) -> dict[str, Any]:
+        return {"cid": self._place.cid, **self.peers.get(client, {})}
+
+    def _hang_up(self, pid: int) -> None:
+        if self._place.container is not None:
+            self._place.container.signal(pid, signal.SIGHUP)
 
     # ---- wait, signal, stop
 
@@ -183,7 +147,7 @@ class Requests:
             raise Error("E_RPC_JSON", f"{number} is not a signal")
         container = self._place.container
         found = container is not None and pid in container.guests
-        error = self._note(client, "signal", pid=pid, sig=number, found=found)
+        error = self._plane.note("signal", **self._by(client), pid=pid, sig=number, found=found)
         if error is not None:
             raise error
         if container is not None:
@@ -253,24 +217,11 @@ def _request(message: dict[str, Any]) -> Request:
     cwd = message.get("cwd", "/")
     if "\0" in path or "\0" in cwd:
         raise Error("E_RPC_JSON", "path or cwd holds a NUL")
-    return Request(path, list(argv), message.get("env", {}), cwd, claimed[1] if claimed else None)
-
-
-def _environment(env: dict[str, Any]) -> list[str]:
+    env = message.get("env", {})
     for name, value in env.items():
         if not isinstance(value, str) or "\0" in value or not name or "=" in name or "\0" in name:
             raise Error("E_RPC_JSON", "env holds something other than NAME: VALUE")
-    return [f"{name}={value}" for name, value in env.items()]
-
-
-def _names(verdict: Verdict) -> dict[str, object]:
-    chain = {"chain": " ".join(verdict.chain)} if len(verdict.chain) > 1 else {}
-    return {"path": verdict.path, "hash": verdict.hash, **chain, "entry": verdict.entry, "export": verdict.export}
-
-
-def _close(fds: list[int]) -> None:
-    for fd in fds:
-        os.close(fd)
+    return Request(path, list(argv), env, cwd, claimed[1] if claimed else None)
 
 
 _Fields = dict[str, type]

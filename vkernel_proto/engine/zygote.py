@@ -16,6 +16,7 @@ from vkernel_proto.engine.loop import Loop
 from vkernel_proto.engine.records import Message
 
 ENGINE: Final = Path(recompiler.__file__).parent / "engine" / "rc-engine"
+VKEXEC: Final = ENGINE.with_name("vkexec")  # the C client of a control socket
 
 
 def start(prefix: Sequence[str] = (), user: int | None = None) -> tuple[subprocess.Popen[bytes], socket.socket]:

@@ -28,7 +28,9 @@ COMMANDS = {
     "sign": ("sign", "add signatures with private keys at hand"),
     "verify": ("verify", "check files against a key store"),
     "inspect": ("inspect", "show what is in a signed file or an image"),
-    "run": ("run", "check a signed file and become the program"),
+    "run": ("run", "check a signed file or bundle and run it"),
+    "exec": ("exec", "start a program in a container that runs"),
+    "ps": ("ps", "list the programs that run in containers"),
     "completion": ("completion", "print shell completion"),
 }
 
