@@ -13,9 +13,14 @@
 #include "engine_settings.h" /* csrc/build.py, from tools/recompiler/aot.py */
 #include "lifted.h"
 
-/* A guest's 8 MiB of stack are 1 Mi calls at most; a frame of wasm is some ten times a return address. */
 enum { HOST_STACK_MARGIN = 1 << 20 };
-#define HOST_STACK (UINT64_C(1) << 30) /* reserved, not used */
+#define DEFAULT_BASE UINT64_C(0x400000) /* tools/recompiler/lift/lifter.py */
+
+/* A guest's stack of n bytes holds n / 8 calls at most, and a frame of wasm is some ten times a return address: 8 MiB
+ * of the guest have 1 GiB here, of address space. */
+static uint64_t host_stack_size(void) {
+    return stack_size() * 128;
+}
 
 static struct {
     wasmtime_context_t *context;
@@ -65,8 +70,15 @@ static wasm_trap_t *import_fault(wasmtime_val_raw_t *slot) {
 }
 
 static wasm_trap_t *import_unlifted(wasmtime_val_raw_t *slot) {
-    dprintf(STDERR_FILENO, "recompiler: %s: not lifted: the instruction at 0x%llx\n", program_name,
-            (unsigned long long)slot[0].i64);
+    enum { LONGEST = 15 }; /* bytes of an instruction */
+    const uint64_t pc = (uint64_t)slot[0].i64;
+    uint8_t byte;
+    char bytes[3 * LONGEST + 1] = "";
+    for (int i = 0; i < LONGEST && guest_read(&byte, pc + (uint64_t)i, 1) == 0; i++) {
+        snprintf(bytes + 3 * i, 4, " %02x", byte);
+    }
+    dprintf(STDERR_FILENO, "recompiler: %s: not lifted: the instruction at 0x%llx, which begins%s\n", program_name,
+            (unsigned long long)pc, bytes);
     signal_die(SIGILL);
 }
 
@@ -142,8 +154,8 @@ static wasm_engine_t *engine_new(void) {
 #define SET(name, value) wasmtime_config_##name##_set(config, value);
     RC_AOT_SETTINGS(SET)
 #undef SET
-    wasmtime_config_async_stack_size_set(config, HOST_STACK); /* not part of what was compiled */
-    wasmtime_config_max_wasm_stack_set(config, HOST_STACK - HOST_STACK_MARGIN);
+    wasmtime_config_async_stack_size_set(config, host_stack_size()); /* not part of what was compiled */
+    wasmtime_config_max_wasm_stack_set(config, host_stack_size() - HOST_STACK_MARGIN);
     return wasm_engine_new_with_config(config);
 }
 
@@ -221,6 +233,7 @@ int instance_load(const char *artifact, const char *pcmap, struct rc_error *err)
     if (wasmtime_memory_data_size(instance.context, &memory.of.memory) != GUEST_SPACE) {
         return rc_fail(err, RC_E_ENGINE_MODULE, 0, "the lifted module's memory is not of 4 GiB");
     }
+    instance.base = DEFAULT_BASE;
     if (wasmtime_instance_export_get(instance.context, &of, "base", 4, &base) && base.kind == WASMTIME_EXTERN_GLOBAL) {
         const wasmtime_global_t global = extern_global(&base);
         wasmtime_global_get(instance.context, &global, &value);
@@ -278,11 +291,12 @@ __asm__(".text\n"
 _Noreturn void rc_on_stack(void *top, void (*f)(uint64_t), uint64_t argument);
 
 void instance_run(uint64_t pc) {
-    uint8_t *stack = mmap(NULL, HOST_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const uint64_t size = host_stack_size();
+    uint8_t *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     struct rc_error err = {0};
     if (stack == MAP_FAILED || mprotect(stack, PAGE, PROT_NONE) < 0) {
         rc_fail(&err, RC_E_NO_MEMORY, 0, "no address space for the engine's stack: %s", strerror(errno));
         refuse(&err);
     }
-    rc_on_stack(stack + HOST_STACK, loop, pc);
+    rc_on_stack(stack + size, loop, pc);
 }

@@ -84,6 +84,7 @@ struct program {
 };
 /* Maps the file's segments copy-on-write. E_OPEN, E_LIFT_ELF, E_NO_MEMORY. */
 int elf_map(struct program *p, const char *path, uint64_t base, struct rc_error *err);
+uint64_t stack_size(void); /* of a guest: RLIMIT_STACK within bounds, 8 MiB without one */
 /* Makes the stack as execve(2) leaves it; its rsp. E_NO_MEMORY. */
 int stack_make(const struct program *p, char *const argv[], char *const envp[], uint64_t *rsp, struct rc_error *err);
 
@@ -151,10 +152,15 @@ HANDLER(fcntl);
 HANDLER(setsockopt);
 /* linux_path.c: strings of rows, copied; `at` is which argument */
 int64_t linux_path(struct call *call, int at, char *copy, size_t cap);
+HANDLER(open);
 HANDLER(readlink);
+/* linux_proc.c: a file of /proc/self as the guest would see it; its fd, or -ENOENT when the host's own serves */
+int64_t proc_open(const char *name, int flags);
+extern char *const *program_argv;
 /* linux_process.c */
 HANDLER(arch_prctl);
 HANDLER(prctl);
+HANDLER(personality);
 HANDLER(futex);
 HANDLER(exit);
 HANDLER(rlimit);
@@ -174,7 +180,8 @@ void signal_arrives(int sig, const siginfo_t *info, ucontext_t *uc); /* in a han
 int64_t signal_set_action(int sig, const struct action *action);
 /* Between host code and wasm. Enter answers where to go on instead of pc when signals are delivered. */
 void signal_host(void);
-uint64_t signal_deliver(uint64_t pc); /* delivers what waits */
+int signal_is_due(void);              /* something waits */
+uint64_t signal_deliver(uint64_t pc); /* delivers it */
 void signal_guest(void);
 /* A synchronous signal at pc: where the handler is. Ends the process when the default action is due. */
 uint64_t signal_force(int sig, int code, uint64_t address, uint64_t pc, int precise);
@@ -182,6 +189,8 @@ _Noreturn void signal_die(int sig);
 /* Masks as the guest sees them: the kernel's, and the engine's own signals, which the kernel must never block. */
 uint64_t signal_mask(void);
 void signal_set_mask(uint64_t mask);
+/* rt_sigprocmask: SYS_RESTART when a signal waits. */
+int64_t signal_change_mask(uint64_t how, const uint64_t *set, uint64_t *old);
 /* Pushes a frame for sig; its handler's pc, or 0 when the stack cannot hold it. */
 uint64_t frame_push(int sig, const siginfo_t *info, uint64_t pc, uint64_t mask);
 /* rt_sigreturn: takes the frame at rsp; the pc, *rax. 0: no frame there. */

@@ -42,6 +42,20 @@ int64_t linux_path(struct call *call, int at, char *copy, size_t cap) {
     return length;
 }
 
+HANDLER(open) {
+    char path[PATH_MAX];
+    const int with_fd = call->nr == SYS_openat;
+    const int64_t length = linux_path(call, with_fd, path, sizeof path);
+    if (length < 0) {
+        return length;
+    }
+    const char *own = own_proc(path);
+    const int64_t fd = own ? proc_open(own, (int)call->arg[1 + with_fd]) : -ENOENT;
+    const uint64_t arg[6] = {with_fd ? call->arg[0] : (uint64_t)(int64_t)AT_FDCWD, (uint64_t)(uintptr_t)path,
+                             call->arg[1 + with_fd], call->arg[2 + with_fd]};
+    return fd != -ENOENT ? fd : host_syscall(SYS_openat, arg);
+}
+
 HANDLER(readlink) {
     char path[PATH_MAX];
     const int with_fd = call->nr == SYS_readlinkat;

@@ -75,6 +75,12 @@ HANDLER(prctl) {
     return -EINVAL;
 }
 
+/* READ_IMPLIES_EXEC and its kin would change the engine's own mappings. */
+HANDLER(personality) {
+    const uint32_t ask = UINT32_MAX;
+    return (uint32_t)call->arg[0] == 0 || (uint32_t)call->arg[0] == ask ? 0 : -EPERM;
+}
+
 HANDLER(futex) {
     uint64_t arg[6];
     for (int i = 0; i < 6; i++) {

@@ -33,11 +33,8 @@ HANDLER(rt_sigprocmask) {
     if (call->arg[1] && guest_read(&set, call->arg[1], sizeof set) < 0) {
         return -EFAULT;
     }
-    old = signal_mask();
-    if (call->arg[1]) {
-        signal_set_mask(call->arg[0] == SIG_BLOCK ? old | set : call->arg[0] == SIG_UNBLOCK ? old & ~set : set);
-    }
-    return call->arg[2] ? guest_write(call->arg[2], &old, sizeof old) : 0;
+    const int64_t result = signal_change_mask(call->arg[0], call->arg[1] ? &set : NULL, &old);
+    return result < 0 ? result : call->arg[2] ? guest_write(call->arg[2], &old, sizeof old) : 0;
 }
 
 HANDLER(rt_sigreturn) {

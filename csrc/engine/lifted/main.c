@@ -4,6 +4,7 @@
  *   rc-lifted --syscalls                         the table of docs/lifted.md */
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "lifted.h"
@@ -32,6 +33,9 @@ int main(int argc, char *argv[]) {
         stack_make(&program, argv + 4, environ, &rsp, &err) < 0) {
         refuse(&err);
     }
+    program_argv = argv + 4;
+    const char *slash = strrchr(argv[1], '/');
+    prctl(PR_SET_NAME, slash ? slash + 1 : argv[1]);
     program_begin(&program);
     signal_begin();
     fault_begin();

@@ -56,6 +56,21 @@ void signal_set_mask(uint64_t mask) {
     }
 }
 
+int64_t signal_change_mask(uint64_t how, const uint64_t *set, uint64_t *old) {
+    const uint64_t kernel = set ? *set & ~ENGINE_SIGNALS : 0, engine = set ? *set & ENGINE_SIGNALS : 0;
+    const uint64_t arg[6] = {how, set ? (uint64_t)(uintptr_t)&kernel : 0, (uint64_t)(uintptr_t)old, sizeof *old};
+    const int64_t result = host_syscall(SYS_rt_sigprocmask, arg);
+    if (result == 0) {
+        *old = (*old & ~ENGINE_SIGNALS) | engine_blocked;
+        if (set) {
+            engine_blocked = how == SIG_BLOCK     ? engine_blocked | engine
+                             : how == SIG_UNBLOCK ? engine_blocked & ~engine
+                                                  : engine;
+        }
+    }
+    return result;
+}
+
 /* ---- arrival: in the handler of this process */
 
 void signal_arrives(int sig, const siginfo_t *info, ucontext_t *uc) {
@@ -178,8 +193,12 @@ static uint64_t deliver_one(int sig, const siginfo_t *info, uint64_t pc, uint64_
     return pc;
 }
 
+int signal_is_due(void) {
+    return signal_waiting || (engine_sent & ~engine_blocked);
+}
+
 uint64_t signal_deliver(uint64_t pc) {
-    while (signal_waiting || (engine_sent & ~engine_blocked)) {
+    while (signal_is_due()) {
         if (signal_waiting) {
             const int sig = signal_waiting;
             const siginfo_t info = waiting.info;

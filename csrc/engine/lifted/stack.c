@@ -17,7 +17,7 @@ enum { MIN_SIGNAL_STACK = 2048, AUX_ROWS = 24 }; /* frame.c's frame takes 1100 b
 #define AT_MINSIGSTKSZ 51
 #endif
 
-static uint64_t stack_size(void) {
+uint64_t stack_size(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_STACK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
         return STACK_DEFAULT;

@@ -51,7 +51,7 @@ int64_t syscall_perform(struct call *call) {
         result = call->nr;
         call->pc -= SYSCALL_BYTES;
     }
-    if (signal_waiting) {
+    if (signal_is_due()) {
         register_set(RAX, (uint64_t)result);
         call->pc = signal_deliver(call->pc);
         result = (int64_t)register_get(RAX);
