@@ -16,7 +16,7 @@ from vkernel_proto.engine.bundle import is_bundle
     "run",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
     short_help="verify a signed file or bundle and run it",
-    epilog="Examples: recompiler run --pubkeys keys/pubkeys.json --root ./data build/demo/hello one two; "
+    epilog="Example: recompiler run --pubkeys keys/pubkeys.json --root ./data build/demo/hello one two; or "
     "recompiler run ./multitool -- wc -l /etc/motd",
 )
 @click.option("--pubkeys", type=click.Path(path_type=Path), help=f"key store [default: {keystore.DEFAULT_PATH}]")
