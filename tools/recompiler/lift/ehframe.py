@@ -21,7 +21,7 @@ _SMALL_CIE: Final = b"\0\0\0\0\x01zR\0"
 
 
 class Fde(NamedTuple):
-    """start, end: addresses. cfa: CFA minus rsp at start, 8 where a function was just called, -1 if otherwise computed."""
+    """start, end: addresses. cfa: CFA minus rsp at start, 8 behind a call, -1 where computed otherwise."""
 
     start: int
     end: int
