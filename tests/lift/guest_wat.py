@@ -96,7 +96,6 @@ def module(steps: Sequence[str]) -> str:
         (import "linux" "safepoint" (func $safepoint (param i64) (result i64)))
         (memory $memory (export "memory") 65536 65536)
         (memory $pcmap (export "pcmap") 1 1)
-        (global (export "mxcsr") (mut i32) (i32.const 0x1f80))
         {registers}
         (func $f (param $entry i32) (result i64) (local $pc i64)
             (loop $again {body})

@@ -25,7 +25,7 @@ SETTINGS: Final[tuple[tuple[str, int], ...]] = (
     ("wasm_gc", 0),
     ("gc_support", 0),
     ("wasm_simd", 1),
-    ("wasm_relaxed_simd", 0),
+    ("wasm_relaxed_simd", 1),  # truncation to integers as the processor does it
     ("wasm_bulk_memory", 1),
     ("wasm_multi_value", 1),
     ("wasm_multi_memory", 1),

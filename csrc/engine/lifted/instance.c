@@ -101,6 +101,16 @@ static wasm_trap_t *import_safepoint(wasmtime_val_raw_t *slot) {
     return NULL;
 }
 
+static wasm_trap_t *import_stmxcsr(wasmtime_val_raw_t *slot) {
+    slot[0].i32 = (int32_t)mxcsr_get();
+    return NULL;
+}
+
+static wasm_trap_t *import_ldmxcsr(wasmtime_val_raw_t *slot) {
+    mxcsr_set((uint32_t)slot[0].i32);
+    return NULL;
+}
+
 static const struct import {
     const char *name, *results, *params;
     wasm_trap_t *(*call)(wasmtime_val_raw_t *slot);
@@ -111,6 +121,8 @@ static const struct import {
     {"cpuid", "iiii", "ii", import_cpuid},
     {"rdtsc", "I", "", import_rdtsc},
     {"safepoint", "I", "I", import_safepoint},
+    {"stmxcsr", "i", "", import_stmxcsr},
+    {"ldmxcsr", "", "i", import_ldmxcsr},
 };
 
 static wasm_trap_t *call_import(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *slot, size_t count) {

@@ -32,6 +32,8 @@ struct registers {
 int registers_find(wasmtime_context_t *context, const wasmtime_instance_t *instance, struct rc_error *err);
 void registers_load(struct registers *r);
 void registers_store(const struct registers *r);
+uint32_t mxcsr_get(void);
+void mxcsr_set(uint32_t value);
 uint64_t register_get(int gpr);
 void register_set(int gpr, uint64_t value);
 enum { FS, GS };

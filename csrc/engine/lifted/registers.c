@@ -2,6 +2,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <xmmintrin.h>
 
 #include "lifted.h"
 
@@ -11,7 +12,7 @@ static const char *const gpr_names[GPRS] = {"rax", "rcx", "rdx", "rbx", "rsp", "
 static const char *const flag_names[FLAGS] = {"cf", "pf", "af", "zf", "sf", "of", "df"};
 
 static wasmtime_context_t *context;
-static wasmtime_global_t gpr[GPRS], xmm[16], flag[FLAGS], segment[2], mxcsr, pending;
+static wasmtime_global_t gpr[GPRS], xmm[16], flag[FLAGS], segment[2], pending;
 
 static int find(const wasmtime_instance_t *instance, const char *name, uint8_t kind, wasmtime_global_t *out,
                 struct rc_error *err) {
@@ -46,7 +47,7 @@ int registers_find(wasmtime_context_t *of, const wasmtime_instance_t *instance, 
         }
     }
     return find(instance, "fs", I64, &segment[FS], err) < 0 || find(instance, "gs", I64, &segment[GS], err) < 0 ||
-                   find(instance, "mxcsr", I32, &mxcsr, err) < 0 || find(instance, "pending", I32, &pending, err) < 0
+                   find(instance, "pending", I32, &pending, err) < 0
                ? -1
                : 0;
 }
@@ -82,6 +83,20 @@ void pending_set(int on) {
     set(&pending, I32, (uint64_t)on);
 }
 
+/* MXCSR is the CPU's own, so that rounding, denormals and sticky flags of lifted code are; but no exception is unmasked:
+ * the guest's masks are only remembered. */
+enum { MXCSR_MASKS = 0x1f80, MXCSR_BITS = 0xffff };
+static uint32_t masks = MXCSR_MASKS;
+
+uint32_t mxcsr_get(void) {
+    return (_mm_getcsr() & ~(uint32_t)MXCSR_MASKS) | masks;
+}
+
+void mxcsr_set(uint32_t value) {
+    masks = value & MXCSR_MASKS;
+    _mm_setcsr((value & MXCSR_BITS) | MXCSR_MASKS);
+}
+
 void registers_load(struct registers *r) {
     for (int i = 0; i < GPRS; i++) {
         r->gpr[i] = register_get(i);
@@ -90,7 +105,7 @@ void registers_load(struct registers *r) {
     for (int i = 0; i < FLAGS; i++) {
         r->flag[i] = (uint32_t)get(&flag[i]).of.i32;
     }
-    r->mxcsr = (uint32_t)get(&mxcsr).of.i32;
+    r->mxcsr = mxcsr_get();
 }
 
 void registers_store(const struct registers *r) {
@@ -103,5 +118,5 @@ void registers_store(const struct registers *r) {
     for (int i = 0; i < FLAGS; i++) {
         set(&flag[i], I32, r->flag[i]);
     }
-    set(&mxcsr, I32, r->mxcsr);
+    mxcsr_set(r->mxcsr);
 }

@@ -7,6 +7,7 @@ and flags into temporaries, and writes its destination last, so that a fault in 
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from iced_x86 import Instruction, OpKind, Register, RegisterInfo
@@ -21,8 +22,8 @@ PLACE: Final = b"\x80\x80\x80\x80\x00"  # five bytes of LEB128, filled in when t
 OFFSET_MAX: Final = 1 << 16  # a displacement below may be the memarg's: nothing is mapped below this address
 
 # Functions of every lifted module: imports, then the runtime (runtime.py), then the guest's.
-IMPORTS: Final = ("syscall", "fault", "unlifted", "cpuid", "rdtsc", "safepoint")
-RUNTIME: Final = ("indirect", "run", "div_u128", "div_s128")
+IMPORTS: Final = ("syscall", "fault", "unlifted", "cpuid", "rdtsc", "safepoint", "stmxcsr", "ldmxcsr")
+RUNTIME: Final = ("indirect", "jump", "run", "div_u128", "div_s128")
 FUNCTION: Final = {name: number for number, name in enumerate(IMPORTS + RUNTIME)}
 
 _CODE: Final = {name: (row.code, row.immediates) for name, row in BY_NAME.items()}
@@ -138,6 +139,10 @@ class Asm:
         bits = 64 if size == 64 else 32
         value &= (1 << bits) - 1
         self.out += (b"\x42" if size == 64 else b"\x41") + leb.s64(value - (value >> bits - 1 << bits))
+
+    def real(self, bits: int, value: float) -> None:
+        """A constant of 32 or 64 bits."""
+        self.out += b"\x43" + struct.pack("<f", value) if bits == 32 else b"\x44" + struct.pack("<d", value)
 
     def vector(self, low: int, high: int) -> None:
         """A v128 constant of two 64-bit halves."""

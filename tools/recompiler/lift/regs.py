@@ -60,7 +60,6 @@ GLOBALS: Final[tuple[tuple[str, int], ...]] = (
     *((name, I32) for name in FLAGS.values()),
     ("fs", I64),
     ("gs", I64),
-    ("mxcsr", I32),
     ("pending", I32),
 )
 GLOBAL: Final = {name: number for number, (name, _) in enumerate(GLOBALS)}
