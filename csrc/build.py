@@ -70,6 +70,8 @@ STUB_SOURCES = [
     "rc_wasi_stat.c",
     "rc_wasi_table.c",
 ]
+# vkexec, beside its own.
+CLIENT_SOURCES = ["rc_error.c", "rc_json.c", "rc_json_unique.c", "rc_sock.c", "rc_source.c"]
 WASM3 = ("pywasm3", "0.5.0")
 # Seen by wasm3 and by loader/engine.c, which shares its structures.
 WASM3_DEFINES = ["-Dd_m3VerboseErrorMessages=0"]
@@ -328,7 +330,6 @@ def engine() -> None:
     settings.write_text(aot.header())
     wasi = [name for name in STUB_SOURCES if name.startswith("rc_wasi") or name in ("rc_sandbox.c", "rc_seccomp.c")]
     sources = [*sorted(folder.glob("*.c")), *(CSRC / name for name in [*SOURCES, *wasi])]
-    sources = [source for source in sources if source.name != "vkexec.c"]
     output = PACKAGE / "engine" / "rc-engine"
     # Found where it was linked, and where the wheel lies beside this package.
     path = [f"-Wl,-rpath,{library.parent}", f"-Wl,-rpath,$ORIGIN/../../wasmtime/{library.parent.name}"]
@@ -343,12 +344,14 @@ def engine() -> None:
     inputs = [*sources, *headers(), *folder.glob("*.h"), settings, *crypto_sources()]
     make(output, inputs, [*target, *flags, *link], step)
 
-    def client(partial: Path) -> None:
-        static = ["-target", f"{arch}-linux-musl", f"-mcpu={CPU[arch]}", *WARNINGS, *RELEASE, "-static", "-s"]
-        run(zig("cc", *static, f"-I{CSRC}", folder / "vkexec.c", "-o", partial), "vkexec")
+    client = [*sorted((folder / "vkexec").glob("*.c")), *(CSRC / name for name in CLIENT_SOURCES)]
+    static = ["-target", f"{arch}-linux-musl", f"-mcpu={CPU[arch]}", *WARNINGS, *RELEASE, *SMALL, "-static", "-s"]
 
-    if (folder / "vkexec.c").exists():
-        make(output.with_name("vkexec"), [folder / "vkexec.c", *headers(), *folder.glob("*.h")], [arch], client)
+    def link_client(partial: Path) -> None:
+        run(zig("cc", *static, f"-I{CSRC}", "-Wl,--gc-sections", *client, "-o", partial), "vkexec")
+
+    client_inputs = [*client, *headers(), *(folder / "vkexec").glob("*.h")]
+    make(output.with_name("vkexec"), client_inputs, static, link_client)
 
 
 def lifted() -> None:

@@ -277,3 +277,31 @@ int rc_json_skip(struct rc_json *j) {
             return -1;
     return 0;
 }
+
+int64_t rc_json_quote(const char *text, size_t len, char *out, size_t capacity) {
+    static const char hex[] = "0123456789abcdef";
+    const size_t longest = sizeof "\\u0000\"" - 1; /* a character, and the closing quote */
+    size_t n = 0;
+    if (!rc_json_utf8(text, len))
+        return -2;
+    if (capacity < 2)
+        return -1;
+    out[n++] = '"';
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        if (capacity - n < longest)
+            return -1;
+        if (c < ' ') {
+            memcpy(out + n, "\\u00", 4);
+            out[n + 4] = hex[c >> 4];
+            out[n + 5] = hex[c & 15];
+            n += 6;
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            out[n++] = '\\';
+        out[n++] = (char)c;
+    }
+    out[n++] = '"';
+    return (int64_t)n;
+}

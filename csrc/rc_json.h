@@ -68,6 +68,9 @@ int rc_json_utf8(const void *text, size_t len);
 /* Unescaped UTF-8 with a NUL after it. Its length, or -1 when it does not fit into capacity bytes. */
 int64_t rc_json_copy(struct rc_json_string s, char *out, size_t capacity);
 
+/* Writes text as a JSON string, quotes included. The bytes written; -1: no room; -2: not UTF-8. */
+int64_t rc_json_quote(const char *text, size_t len, char *out, size_t capacity);
+
 /* 1 when the unescaped string is this ASCII literal, else 0. */
 int rc_json_is(struct rc_json_string s, const char *literal);
 

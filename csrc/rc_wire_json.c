@@ -41,21 +41,14 @@ static void put(struct writer *w, const char *format, ...) {
 
 /* 0 or -errno. Bytes that are no UTF-8 have no JSON string. */
 static int put_string(struct writer *w, const char *text) {
-    size_t len = strnlen(text, PATH_MAX);
+    const size_t len = strnlen(text, PATH_MAX);
     if (len == PATH_MAX) {
         return -ENAMETOOLONG;
     }
-    put(w, "\"");
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < ' ') {
-            put(w, "\\u%04x", c);
-        } else {
-            put(w, c == '"' || c == '\\' ? "\\%c" : "%c", c);
-        }
-    }
-    put(w, "\"");
-    return 0;
+    const int64_t n = rc_json_quote(text, len, w->at, (size_t)(w->end - w->at));
+    w->at += n > 0 ? n : 0;
+    w->full |= n == -1;
+    return n == -2 ? -EILSEQ : 0;
 }
 
 int64_t rc_line_call(const struct rc_call *call, uint64_t id, char *out, size_t cap) {
@@ -81,7 +74,7 @@ int64_t rc_line_call(const struct rc_call *call, uint64_t id, char *out, size_t 
             continue;
         }
         const char *text = call->str[strings++];
-        int bad = rc_json_utf8(text, strlen(text)) ? put_string(&w, text) : -EILSEQ;
+        int bad = put_string(&w, text);
         if (bad < 0) {
             return bad;
         }

@@ -1,72 +1,131 @@
-"""Starts of a guest beside native fork + execve, in one run, from one C client: how long to the first byte of output.
+"""Starts of a guest through `vkernel serve --bundle`, beside native fork + execve and OCI runtimes, in one run.
 
-    python tests/engine/bench_spawn.py [--count 1000] [--burst 1000] [--idle 32] [--containers 200]
-                                        [--merged]
+    python tests/engine/bench_spawn.py [--count 1000] [--burst 1000] [--idle 32] [--containers 200] [--oci 20]
 
-Sequential starts (one waits for the other), a burst (all asked for at once, as many as the container may hold), and
-the private memory of guests that wait for input. Figures differ by machine; compare the columns of one run.
+vkexec --bench asks for one start after the other, over one connection; --burst for at most 32 at once. The runtimes
+that are installed (crun, runc, runsc) run a static program in a bundle of their own. All take turns, in small rounds.
+Figures differ by machine; compare the columns of one run.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools"), str(ROOT)]
 
-from engine.client import ENGINE, EXITED, SPAWN, TARGET, Container, Limits, Zygote  # noqa: E402
-from recompiler import aot  # noqa: E402
-from recompiler.merge.merger import merge  # noqa: E402
+from bundles import TestBundle, make_bundle  # noqa: E402
+from testbed import Signer, recompiler  # noqa: E402
 
-VKEXEC = ENGINE.with_name("vkexec")
+from engine.served import Served, children, serving  # noqa: E402
+
+HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 ALLOWED = ("write", "read", "close", "fstat", "fcntl", "lseek")
-NATIVE = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
+ROUNDS = 10
+Run = Callable[[int], list[str]]  # so many starts; a line for each
 
 
 def percentiles(label: str, lines: list[str]) -> None:
     for column, what in enumerate(("first byte", "exit")):
         times = sorted(int(line.split()[column]) / 1000 for line in lines)
         p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
-        print(f"{label:<30} to {what:<10} p50 {p50:7.0f} us   p99 {p99:7.0f} us   ({len(times)} starts)")
+        print(f"{label:<28} to {what:<10} p50 {p50:7.0f} us   p99 {p99:7.0f} us   ({len(times)} starts)", flush=True)
 
 
-def client(*arguments: str | Path, fd: int | None = None) -> list[str]:
-    command = [str(VKEXEC), *map(str, arguments)]
-    fds = [fd] if fd is not None else []
-    return subprocess.run(command, pass_fds=fds, check=True, capture_output=True, text=True).stdout.splitlines()
+def output(command: Iterable[str | bytes | Path]) -> list[str]:
+    return subprocess.run(list(command), check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def burst(container: Container, count: int) -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    control = container.control
-    begin = time.perf_counter()
-    asked = ended = 0
-    while ended < count:
-        while asked < count and asked - ended < 32:
-            control.send(SPAWN, (0, 2, 0, 0), b"guest\0echo\0/\0", (null, null, null))
-            asked += 1
-        message = control.receive()
-        assert message is not None
-        ended += message.type == EXITED
-    seconds = time.perf_counter() - begin
-    os.close(null)
-    print(f"{'engine, burst of ' + str(count):<30} {count / seconds:7.0f} starts/s")
+def compiled(work: Path, source: str, name: str, *options: str) -> Path:
+    (work / f"{name}.c").write_text(source)
+    command = [sys.executable, "-m", "ziglang", "cc", "-O2", *options, work / f"{name}.c", "-o", work / name]
+    subprocess.run(command, check=True)
+    return work / name
+
+
+def signed(work: Path, programs: dict[str, Path], folder: str) -> TestBundle:
+    """A signed bundle of C programs by path."""
+    data = {}
+    for path, source in programs.items():
+        wasm = work / f"{source.stem}.wasm"
+        if not wasm.exists():
+            recompiler("cc", source, "-o", wasm)
+        data[path] = wasm.read_bytes()
+    (work / folder).mkdir()
+    return make_bundle(work / folder, signer(work), data, allow=ALLOWED, processes=256)
+
+
+def signer(work: Path) -> Signer:
+    if not (work / "pubkeys.json").exists():
+        recompiler("keygen", "--dev", "--label", "bench", "-o", work / "dev.key")
+        recompiler("pubkeys", "--role", "dev", work / "dev.pub", "-o", work / "pubkeys.json")
+    return Signer(work, work / "dev.key", work / "pubkeys.json")
+
+
+# ---- who takes turns
+
+
+def ours(served: Served, *argv: str) -> Run:
+    return lambda count: output(served.command("--bench", str(count), "--", *argv))
+
+
+def native(starts: Path, program: Path) -> Run:
+    return lambda count: output([starts, str(count), program])
+
+
+def oci(work: Path, starts: Path, static: Path) -> dict[str, Run]:
+    """The runtimes of this machine that can run a container here."""
+    found: dict[str, Run] = {}
+    for name in ("crun", "runc"):
+        if not (path := shutil.which(name)):
+            print(f"{name}: not installed")
+            continue
+        bundle = work / name
+        (bundle / "rootfs").mkdir(parents=True)
+        shutil.copy(static, bundle / "rootfs" / "hello")
+        subprocess.run([path, "spec", *([] if os.geteuid() == 0 else ["--rootless"])], cwd=bundle, check=True)
+        config = json.loads((bundle / "config.json").read_text())
+        config["process"] |= {"args": ["/hello"], "terminal": False}
+        (bundle / "config.json").write_text(json.dumps(config))
+        command = ["--root", work / f"{name}.state", "run", "--bundle", bundle, f"bench-{os.getpid()}"]
+        made = runnable(f"{name} run", starts, [path, *command])
+        if not made and name == "crun":  # it does not know every arrangement of cgroups
+            made = runnable("crun run, no cgroup", starts, [path, "--cgroup-manager=disabled", *command])
+        found |= made
+    if path := shutil.which("runsc"):
+        found |= runnable("runsc do", starts, [path, "--rootless", "do", static])
+    else:
+        print("runsc: not installed")
+    return found
+
+
+def runnable(label: str, starts: Path, command: list[str | Path]) -> dict[str, Run]:
+    tried = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if tried.returncode != 0:
+        print(f"{label}: does not run here: {(tried.stderr or tried.stdout).strip()[:200]}")
+        return {}
+    return {label: lambda count: output([starts, str(count), *command])}
+
+
+# ---- memory
 
 
 def private_kib(pid: int) -> dict[str, int]:
     rows = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]]
     found = {row[0].rstrip(":"): int(row[1]) for row in rows}
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return {
-        "private": found["Private_Dirty"] + found["Private_Clean"],
-        "page tables": int(status["VmPTE"].split()[0]),
-    }
+    return {"private": found["Private_Dirty"] + found["Private_Clean"], "page tables": int(status["VmPTE"].split()[0])}
 
 
 def code_private_kib(pid: int) -> int:
@@ -81,92 +140,83 @@ def code_private_kib(pid: int) -> int:
     return total
 
 
-def idle(container: Container, count: int) -> None:
-    reader, writer = os.pipe()
-    out_reader, out_writer = os.pipe()
-    for _ in range(count):
-        container.spawn("guest", "cat", fds=(reader, out_writer, out_writer))
-        os.write(writer, b".")
-        os.read(out_reader, 1)
-    pids = container.host_pids()
-    rows = [private_kib(pid) for pid in pids]
-    for name in rows[0]:
-        values = sorted(row[name] for row in rows)
-        print(f"{'idle guest, ' + name:<30} {values[len(values) // 2]:7} KiB (median of {len(values)})")
-    print(f"{'private pages of AOT code':<30} {max(map(code_private_kib, pids)):7} KiB")
+def idle(served: Served, count: int) -> None:
+    """Guests that have run, and wait for input."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            command = served.command("--", "guest", "cat")
+            process = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            assert process.stdin is not None
+            assert process.stdout is not None
+            stack.callback(process.stdin.close)
+            process.stdin.write(b".")
+            process.stdin.flush()
+            process.stdout.read(1)
+        pids = served.host_guests()
+        assert len(pids) == count
+        rows = [private_kib(pid) for pid in pids]
+        for name in rows[0]:
+            values = sorted(row[name] for row in rows)
+            print(f"{'idle guest, ' + name:<28} {values[len(values) // 2]:7} KiB (median of {len(values)})")
+        print(f"{'private pages of AOT code':<28} {max(map(code_private_kib, pids)):7} KiB")
 
 
-def containers(zygote: Zygote, root: Path, count: int) -> None:
-    """So many containers at once, each with one guest that has run: time and memory of one."""
-    times, made = [], []
-    for _ in range(count):
+def containers(bundle: TestBundle, work: Path, count: int) -> None:
+    """So many containers at once, each with a guest that has run."""
+    cids = [f"c{number}" for number in range(count)]
+    (work / "many").mkdir()
+    begin = time.perf_counter()
+    with serving(bundle, work / "many", *cids) as served:
+        made = time.perf_counter() - begin
+        print(f"{f'{count} containers at once':<28} ready in {made:5.2f} s, the vkernel's own start included")
         begin = time.perf_counter()
-        made.append(zygote.create(root, ALLOWED))
-        times.append((time.perf_counter() - begin) * 1e6)
-    assert all(container.run("guest", "echo", "here").out == b"here\n" for container in made)
-    kib = sorted(private_kib(container.pid)["private"] for container in made)
-    times.sort()
-    print(f"{'container, ' + str(count) + ' at once':<30} made in p50 {times[len(times) // 2]:7.0f} us")
-    print(f"{'container, private':<30} {kib[len(kib) // 2]:7} KiB")
-    for container in made:
-        container.close()
-
-
-def merged_artifact(work: Path) -> tuple[Path, int, int]:
-    """The programs of tests/merge in one artifact, how many they are, and the entry of echo."""
-    programs = {}
-    for source in sorted((ROOT / "tests" / "merge" / "programs").glob("*.c")):
-        output = work / f"{source.stem}.wasm"
-        subprocess.run([sys.executable, "-m", "recompiler", "cc", source, "-o", output], check=True)
-        programs[source.stem] = output.read_bytes()
-    merged = merge(list(programs.items()))
-    path = work / "merged.cwasm"
-    path.write_bytes(aot.compile_module(merged.data, TARGET))
-    return path, len(programs), next(row["entry"] for row in merged.entries.values() if row["export"] == "echo")
+        with ThreadPoolExecutor(16) as pool:
+            ends = list(pool.map(lambda cid: served.vkexec("--", "guest", "echo", "here", cid=cid).stdout, cids))
+        assert ends == [b"here\n"] * count
+        print(f"{'':<28} a guest in each in {time.perf_counter() - begin:5.2f} s, from one vkexec each")
+        (zygote,) = children(served.process.pid)
+        first = children(zygote)
+        assert len(first) == count
+        kib = sorted(private_kib(pid)["private"] for pid in first)
+        print(f"{'container, private':<28} {kib[count // 2]:7} KiB (median)")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--burst", type=int, default=1000)
-    parser.add_argument("--idle", type=int, default=32)
-    parser.add_argument("--containers", type=int, default=200)
-    parser.add_argument("--merged", action="store_true", help="and a start from an artifact of many programs")
+    for name, count in (("count", 1000), ("burst", 1000), ("idle", 32), ("containers", 200), ("oci", 20)):
+        parser.add_argument(f"--{name}", type=int, default=count)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         work = Path(folder)
-        (work / "root").mkdir()
-        (work / "native.c").write_text(NATIVE)
-        compiler = [sys.executable, "-m"]
-        subprocess.run([*compiler, "ziglang", "cc", "-O2", work / "native.c", "-o", work / "native"], check=True)
-        guest = Path(__file__).with_name("guest.c")
-        subprocess.run([*compiler, "recompiler", "cc", guest, "-o", work / "guest.wasm"], check=True)
-        artifact = work / "guest.cwasm"
-        artifact.write_bytes(aot.compile_module((work / "guest.wasm").read_bytes(), TARGET))
-        with Zygote() as zygote:
-            zygote.load(artifact)
-            container = zygote.create(work / "root", ALLOWED, Limits(processes=256))
-            fd = container.control.sock.fileno()
-            argv = ("guest", "echo", "hello")
-            client("--bench", str(fd), "20", "0", *argv, fd=fd)
-            half = str(options.count // 2)
-            lines = client("--bench", str(fd), half, "0", *argv, fd=fd)
-            native = client("--native", half, work / "native")
-            lines += client("--bench", str(fd), half, "0", *argv, fd=fd)
-            native += client("--native", half, work / "native")
-            percentiles("engine", lines)
-            percentiles("native fork + execve", native)
-            burst(container, options.burst)
-            idle(container, options.idle)
-            containers(zygote, work / "root", options.containers)
-        if options.merged:
-            path, count, entry = merged_artifact(work)
-            with Zygote() as zygote:
-                zygote.load(path)
-                container = zygote.create(work / "root", ALLOWED)
-                fd = container.control.sock.fileno()
-                lines = client("--bench", str(fd), str(options.count), str(entry), "echo", "hello", fd=fd)
-                percentiles(f"engine, {count} programs merged", lines)
+        program = compiled(work, HELLO, "native")
+        static = compiled(work, HELLO, "static", "-target", f"{os.uname().machine}-linux-musl", "-static")
+        starts = compiled(work, (ROOT / "tests/bench/starts.c").read_text(), "starts", "-D_GNU_SOURCE")
+        alone = signed(work, {"/bin/guest": Path(__file__).with_name("guest.c")}, "alone")
+        paths = {f"/bin/{source.stem}": source for source in sorted((ROOT / "tests/merge/programs").glob("*.c"))}
+        merged = signed(work, paths, "merged")
+        for name in ("one", "other"):
+            (work / name).mkdir()
+        one = stack.enter_context(serving(alone, work / "one", "demo"))
+        other = stack.enter_context(serving(merged, work / "other", "demo"))
+        runs = {
+            "engine, by vkexec": ours(one, "guest", "echo", "hello"),
+            f"engine, {len(paths)} programs merged": ours(other, "echo", "hello"),
+            "native fork + execve": native(starts, program),
+        }
+        slow = oci(work, starts, static) if options.oci else {}
+        lines: dict[str, list[str]] = {label: [] for label in (*runs, *slow)}
+        for run in runs.values():
+            run(20)
+        for _ in range(ROUNDS):
+            for label, run in (runs | slow).items():
+                lines[label] += run(max(1, (options.oci if label in slow else options.count) // ROUNDS))
+        for label, found in lines.items():
+            percentiles(label, found)
+        (rate,) = output(one.command("--burst", str(options.burst), "--", "guest", "echo", "hello"))
+        print(f"{'engine, burst of ' + str(options.burst):<28} {rate:>7} starts/s")
+        idle(one, options.idle)
+        if options.containers:
+            containers(alone, work, options.containers)
 
 
 if __name__ == "__main__":
