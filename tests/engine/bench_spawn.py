@@ -99,10 +99,7 @@ def oci(work: Path, starts: Path, static: Path) -> dict[str, Run]:
         config["process"] |= {"args": ["/hello"], "terminal": False}
         (bundle / "config.json").write_text(json.dumps(config))
         command = ["--root", work / f"{name}.state", "run", "--bundle", bundle, f"bench-{os.getpid()}"]
-        made = runnable(f"{name} run", starts, [path, *command])
-        if not made and name == "crun":  # it does not know every arrangement of cgroups
-            made = runnable("crun run, no cgroup", starts, [path, "--cgroup-manager=disabled", *command])
-        found |= made
+        found |= runnable(f"{name} run", starts, [path, *command])
     if path := shutil.which("runsc"):
         found |= runnable("runsc do", starts, [path, "--rootless", "do", static])
     else:

@@ -198,7 +198,8 @@ def test_a_terminal_of_its_own_edits_interrupts_and_is_restored(served: Served) 
 
 
 def test_the_end_of_input_is_typed(served: Served) -> None:
-    with on_a_terminal(served, "guest", "cat") as (outer, _, process):
+    with on_a_terminal(served, "guest", "cat") as (outer, inner, process):
+        eventually(lambda: is_raw(inner))
         os.write(outer, b"x\n\x04")
         assert process.wait(20) == 0
     result = served.vkexec("-t", "--", "guest", "cat", input=b"typed\n")
@@ -228,6 +229,7 @@ def test_the_terminal_is_restored_when_the_vkernel_dies(bundle: TestBundle, tmp_
 
 def test_the_window_has_the_size_of_the_terminal_and_follows_it(served: Served) -> None:
     with on_a_terminal(served, "guest", "cat") as (outer, inner, process):
+        eventually(lambda: is_raw(inner))
         os.write(outer, b"x\n")
         seen(outer, b"x\r\nx\r\n")
 
