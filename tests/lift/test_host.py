@@ -130,7 +130,7 @@ def test_a_guest_dies_of_what_a_native_program_dies_of(tmp_path: Path, step: str
 def test_an_unlifted_instruction_names_its_address_and_is_sigill(tmp_path: Path) -> None:
     result = Guest(tmp_path, [f"(call $unlifted {const(0x401234)})"]).run()
     assert result.returncode == -signal.SIGILL
-    line = f"recompiler: {tmp_path}/program: not lifted: the instruction at 0x401234, which begins{' 00' * 15}\n"
+    line = f"recompiler: {tmp_path}/program: not lifted: the instruction at 0x401234, which begins{' cc' * 15}\n"
     assert result.stderr == line.encode()
 
 

@@ -55,10 +55,6 @@ int64_t guest_string(char *to, uint64_t from, size_t cap) {
     return -ENAMETOOLONG;
 }
 
-int guest_pointer(uint64_t address, uint64_t *host) {
-    if (address >= GUEST_SPACE) {
-        return -EFAULT;
-    }
-    *host = address ? (uint64_t)(uintptr_t)(space + address) : 0;
-    return 0;
+uint64_t guest_pointer(uint64_t address) {
+    return address == 0 ? 0 : (uint64_t)(uintptr_t)(space + (address < GUEST_SPACE ? address : 0));
 }

@@ -75,8 +75,9 @@ int guest_read(void *to, uint64_t from, size_t size); /* 0 or -EFAULT */
 int guest_write(uint64_t to, const void *from, size_t size);
 /* A NUL-terminated string into `to`; its length, -EFAULT, or -ENAMETOOLONG when cap bytes do not hold it. */
 int64_t guest_string(char *to, uint64_t from, size_t cap);
-/* The host's pointer for the kernel to check: NULL for NULL. 0, or -EFAULT when it is not below 4 GiB. */
-int guest_pointer(uint64_t address, uint64_t *host);
+/* The host's pointer, for the kernel to check: NULL for NULL, and for what is not below 4 GiB a place where nobody ever
+ * has anything, so that EFAULT comes where Linux finds it among its errors. */
+uint64_t guest_pointer(uint64_t address);
 
 /* ---- elf_map.c, stack.c */
 struct program {

@@ -17,29 +17,22 @@
 
 static struct iovec vector[IOV_MAX];
 
-/* count pairs of (address, length) into `vector`. 0 or -errno. */
-static int64_t read_vector(uint64_t from, uint64_t count) {
-    if (count > IOV_MAX) {
-        return -EINVAL;
-    }
-    if (count && guest_read(vector, from, count * sizeof *vector) < 0) {
-        return -EFAULT;
+/* count pairs of (address, length) into `vector`; what to give the kernel for it: it refuses a count that is too large
+ * itself, and finds nothing where the guest has nothing. */
+static uint64_t host_vector(uint64_t from, uint64_t count) {
+    if (count > IOV_MAX || (count && guest_read(vector, from, count * sizeof *vector) < 0)) {
+        return guest_pointer(GUEST_SPACE);
     }
     for (size_t i = 0; i < count; i++) {
-        uint64_t host;
-        if (vector[i].iov_len && guest_pointer((uint64_t)(uintptr_t)vector[i].iov_base, &host) < 0) {
-            return -EFAULT;
-        }
-        vector[i].iov_base = vector[i].iov_len ? (void *)(uintptr_t)host : space;
+        vector[i].iov_base = (void *)(uintptr_t)guest_pointer((uint64_t)(uintptr_t)vector[i].iov_base);
     }
-    return 0;
+    return (uint64_t)(uintptr_t)vector;
 }
 
 HANDLER(iov) {
-    const int64_t failed = read_vector(call->arg[1], call->arg[2]);
-    const uint64_t arg[6] = {call->arg[0], (uint64_t)(uintptr_t)vector, call->arg[2], call->arg[3], call->arg[4],
-                             call->arg[5]};
-    return failed < 0 ? failed : host_syscall(call->nr, arg);
+    const uint64_t *a = call->arg;
+    const uint64_t arg[6] = {a[0], host_vector(a[1], a[2]), a[2], a[3], a[4], a[5]};
+    return host_syscall(call->nr, arg);
 }
 
 /* ---- messages */
@@ -51,41 +44,34 @@ struct guest_msghdr {
     uint32_t flags, pad2;
 };
 
-static int64_t read_message(uint64_t from, struct guest_msghdr *guest, struct msghdr *host) {
-    uint64_t name, control;
-    if (guest_read(guest, from, sizeof *guest) < 0 || guest_pointer(guest->name, &name) < 0 ||
-        guest_pointer(guest->control, &control) < 0) {
-        return -EFAULT;
-    }
-    if (guest->iov_count > IOV_MAX) {
-        return -EMSGSIZE;
+static uint64_t host_message(uint64_t from, struct guest_msghdr *guest, struct msghdr *host) {
+    if (guest_read(guest, from, sizeof *guest) < 0) {
+        return guest_pointer(GUEST_SPACE);
     }
     *host = (struct msghdr){
-        .msg_name = (void *)(uintptr_t)name,
+        .msg_name = (void *)(uintptr_t)guest_pointer(guest->name),
         .msg_namelen = guest->name_size,
-        .msg_iov = vector,
+        .msg_iov = (struct iovec *)(uintptr_t)host_vector(guest->iov, guest->iov_count),
         .msg_iovlen = guest->iov_count,
-        .msg_control = (void *)(uintptr_t)control,
+        .msg_control = (void *)(uintptr_t)guest_pointer(guest->control),
         .msg_controllen = guest->control_size,
         .msg_flags = (int)guest->flags,
     };
-    return read_vector(guest->iov, guest->iov_count);
+    return (uint64_t)(uintptr_t)host;
 }
 
 HANDLER(sendmsg) {
     struct guest_msghdr guest;
     struct msghdr host;
-    const int64_t failed = read_message(call->arg[1], &guest, &host);
-    const uint64_t arg[6] = {call->arg[0], (uint64_t)(uintptr_t)&host, call->arg[2]};
-    return failed < 0 ? failed : host_syscall(SYS_sendmsg, arg);
+    const uint64_t arg[6] = {call->arg[0], host_message(call->arg[1], &guest, &host), call->arg[2]};
+    return host_syscall(SYS_sendmsg, arg);
 }
 
 HANDLER(recvmsg) {
     struct guest_msghdr guest;
     struct msghdr host;
-    const int64_t failed = read_message(call->arg[1], &guest, &host);
-    const uint64_t arg[6] = {call->arg[0], (uint64_t)(uintptr_t)&host, call->arg[2]};
-    const int64_t result = failed < 0 ? failed : host_syscall(SYS_recvmsg, arg);
+    const uint64_t arg[6] = {call->arg[0], host_message(call->arg[1], &guest, &host), call->arg[2]};
+    const int64_t result = host_syscall(SYS_recvmsg, arg);
     if (result >= 0) {
         guest.name_size = host.msg_namelen;
         guest.control_size = host.msg_controllen;
@@ -111,26 +97,22 @@ HANDLER(setsockopt) {
     if ((level == 0 /* SOL_IP */ || level == 41 /* SOL_IPV6 */) && option >= TABLES_FIRST && option <= TABLES_LAST) {
         return -ENOPROTOOPT;
     }
-    uint64_t arg[6] = {call->arg[0], call->arg[1], call->arg[2], call->arg[3], call->arg[4], 0};
-    return guest_pointer(arg[3], &arg[3]) < 0 ? -EFAULT : host_syscall(SYS_setsockopt, arg);
+    const uint64_t arg[6] = {call->arg[0], call->arg[1], call->arg[2], guest_pointer(call->arg[3]), call->arg[4]};
+    return host_syscall(SYS_setsockopt, arg);
 }
 
 /* ---- waiting */
 
 HANDLER(pselect6) {
-    uint64_t arg[6] = {call->arg[0], call->arg[1], call->arg[2], call->arg[3], call->arg[4], 0};
     struct {
         uint64_t mask, size;
-    } last = {0};
-    for (int i = 1; i < 5; i++) {
-        if (guest_pointer(arg[i], &arg[i]) < 0) {
-            return -EFAULT;
-        }
+    } last;
+    uint64_t arg[6] = {call->arg[0]};
+    for (int i = 1; i < 6; i++) {
+        arg[i] = guest_pointer(call->arg[i]);
     }
-    if (call->arg[5]) {
-        if (guest_read(&last, call->arg[5], sizeof last) < 0 || guest_pointer(last.mask, &last.mask) < 0) {
-            return -EFAULT;
-        }
+    if (guest_read(&last, call->arg[5], sizeof last) == 0) {
+        last.mask = guest_pointer(last.mask);
         arg[5] = (uint64_t)(uintptr_t)&last;
     }
     return host_syscall(SYS_pselect6, arg);
@@ -208,10 +190,8 @@ HANDLER(ioctl) {
     const uint32_t command = (uint32_t)call->arg[1];
     for (size_t i = 0; i < sizeof ioctls / sizeof *ioctls; i++) {
         if (ioctls[i].command == command) {
-            uint64_t arg[6] = {call->arg[0], command, call->arg[2]};
-            if (ioctls[i].takes == POINTER && guest_pointer(arg[2], &arg[2]) < 0) {
-                return -EFAULT;
-            }
+            const uint64_t last = call->arg[2];
+            const uint64_t arg[6] = {call->arg[0], command, ioctls[i].takes == POINTER ? guest_pointer(last) : last};
             return host_syscall(SYS_ioctl, arg);
         }
     }
@@ -225,8 +205,8 @@ HANDLER(fcntl) {
                                             F_GET_RW_HINT, F_SET_RW_HINT, F_GET_FILE_RW_HINT, F_SET_FILE_RW_HINT};
     uint64_t arg[6] = {call->arg[0], call->arg[1], call->arg[2]};
     for (size_t i = 0; i < sizeof with_pointer / sizeof *with_pointer; i++) {
-        if (arg[1] == with_pointer[i] && guest_pointer(arg[2], &arg[2]) < 0) {
-            return -EFAULT;
+        if (arg[1] == with_pointer[i]) {
+            arg[2] = guest_pointer(call->arg[2]);
         }
     }
     return host_syscall(SYS_fcntl, arg);

@@ -6,6 +6,8 @@
 
 #include "lifted.h"
 
+#define TASK_SIZE UINT64_C(0x7ffffffff000) /* of Linux on x86-64 */
+
 static uint64_t brk_first, brk_now;
 
 static uint64_t up(uint64_t size) {
@@ -75,11 +77,14 @@ HANDLER(mmap) {
 
 HANDLER(munmap) {
     const uint64_t size = up(call->arg[1]);
-    if (!aligned(call->arg[0]) || call->arg[1] == 0 || call->arg[0] >= GUEST_SPACE ||
-        size > GUEST_SPACE - call->arg[0]) {
+    const uint64_t address = call->arg[0];
+    if (!aligned(address) || call->arg[1] == 0 || address > TASK_SIZE || size > TASK_SIZE - address) {
         return -EINVAL;
     }
-    return space_unmap(call->arg[0], size);
+    if (address >= GUEST_SPACE) {
+        return 0; /* nothing is there */
+    }
+    return space_unmap(address, size < GUEST_SPACE - address ? size : GUEST_SPACE - address);
 }
 
 HANDLER(mprotect) {
@@ -223,12 +228,9 @@ HANDLER(msync) {
 }
 
 HANDLER(mincore) {
-    uint64_t out;
     if (!aligned(call->arg[0])) {
         return -EINVAL;
     }
-    if (guest_pointer(call->arg[2], &out) < 0) {
-        return -EFAULT;
-    }
-    return space_is_mapped(call->arg[0], up(call->arg[1])) ? on_pages(call, SYS_mincore, out) : -ENOMEM;
+    const int all = space_is_mapped(call->arg[0], up(call->arg[1]));
+    return all ? on_pages(call, SYS_mincore, guest_pointer(call->arg[2])) : -ENOMEM;
 }

@@ -72,6 +72,7 @@ HANDLER(readlink) {
     }
     arg[0] = with_fd ? call->arg[0] : (uint64_t)(int64_t)AT_FDCWD;
     arg[1] = (uint64_t)(uintptr_t)path;
+    arg[2] = guest_pointer(call->arg[1 + with_fd]);
     arg[3] = size;
-    return guest_pointer(call->arg[1 + with_fd], &arg[2]) < 0 ? -EFAULT : host_syscall(SYS_readlinkat, arg);
+    return host_syscall(SYS_readlinkat, arg);
 }

@@ -66,8 +66,8 @@ HANDLER(prctl) {
     for (size_t i = 0; i < sizeof prctl_options / sizeof *prctl_options; i++) {
         if ((int)call->arg[0] == prctl_options[i].option) {
             uint64_t arg[6] = {call->arg[0], call->arg[1], call->arg[2], call->arg[3], call->arg[4], 0};
-            if (prctl_options[i].takes_pointer && guest_pointer(arg[1], &arg[1]) < 0) {
-                return -EFAULT;
+            if (prctl_options[i].takes_pointer) {
+                arg[1] = guest_pointer(arg[1]);
             }
             return host_syscall(SYS_prctl, arg);
         }
@@ -82,12 +82,9 @@ HANDLER(personality) {
 }
 
 HANDLER(futex) {
-    uint64_t arg[6];
-    for (int i = 0; i < 6; i++) {
-        arg[i] = call->arg[i];
-    }
+    const uint64_t *a = call->arg;
     int takes_time = 0, takes_second = 0;
-    switch (arg[1] & FUTEX_CMD_MASK) {
+    switch (a[1] & FUTEX_CMD_MASK) {
     case FUTEX_WAIT:
     case FUTEX_WAIT_BITSET:
     case FUTEX_LOCK_PI:
@@ -106,10 +103,12 @@ HANDLER(futex) {
     default:
         break;
     }
-    if (guest_pointer(arg[0], &arg[0]) < 0 || (takes_time && guest_pointer(arg[3], &arg[3]) < 0) ||
-        (takes_second && guest_pointer(arg[4], &arg[4]) < 0)) {
-        return -EFAULT;
-    }
+    const uint64_t arg[6] = {guest_pointer(a[0]),
+                             a[1],
+                             a[2],
+                             takes_time ? guest_pointer(a[3]) : a[3],
+                             takes_second ? guest_pointer(a[4]) : a[4],
+                             a[5]};
     return host_syscall(SYS_futex, arg);
 }
 
@@ -131,10 +130,7 @@ HANDLER(rlimit) {
         return -EINVAL;
     }
     if (!self || !counts_space(resource)) {
-        uint64_t arg[6] = {one ? 0 : call->arg[0], resource, 0, 0, 0, 0};
-        if (guest_pointer(set, &arg[2]) < 0 || guest_pointer(get, &arg[3]) < 0) {
-            return -EFAULT;
-        }
+        const uint64_t arg[6] = {one ? 0 : call->arg[0], resource, guest_pointer(set), guest_pointer(get)};
         return host_syscall(SYS_prlimit64, arg);
     }
     struct rlimit next;

@@ -83,8 +83,8 @@ void pending_set(int on) {
     set(&pending, I32, (uint64_t)on);
 }
 
-/* MXCSR is the CPU's own, so that rounding, denormals and sticky flags of lifted code are; but no exception is unmasked:
- * the guest's masks are only remembered. */
+/* MXCSR is the CPU's own, so that rounding, denormals and sticky flags of lifted code are; but no exception is
+ * unmasked: the guest's masks are only remembered. */
 enum { MXCSR_MASKS = 0x1f80, MXCSR_BITS = 0xffff };
 static uint32_t masks = MXCSR_MASKS;
 

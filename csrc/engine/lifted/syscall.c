@@ -34,8 +34,8 @@ int64_t syscall_pass(struct call *call, const struct linux_row *row) {
                 return length;
             }
             arg[i] = (uint64_t)(uintptr_t)paths[strings++];
-        } else if ((row->pointers >> i & 1) && guest_pointer(arg[i], &arg[i]) < 0) {
-            return -EFAULT;
+        } else if (row->pointers >> i & 1) {
+            arg[i] = guest_pointer(arg[i]);
         }
     }
     return host_syscall(row->nr, arg);
