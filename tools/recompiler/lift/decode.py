@@ -87,6 +87,11 @@ def facts(raw: bytes) -> Facts:
     return known if known is not None else _learn(raw)
 
 
+def at(code: bytes) -> Facts:
+    """The facts of the instruction at the start of these bytes, of which there is at least one."""
+    return facts(code[: max(Decoder(64, code).decode().len, 1)])
+
+
 def forget() -> None:
     """Drops the memo where it has grown out of bounds; facts that are held stay valid."""
     if len(_MEMO) > _MEMO_LIMIT:
@@ -106,10 +111,10 @@ class Stream:
     def run(self, address: int, known: dict[int, Facts]) -> int:
         """Decodes from address on, filling known, up to a transfer of control, the end or an address that is known.
 
-        Returns the address behind the last decoded instruction. address must lie in the stream and not in known.
+        Returns the address of the last instruction. address must lie in the stream and not in known.
         """
         code, base, get = self.code, self.base, _MEMO.get
-        start = address - base
+        start = last = address - base
         self._decoder.position = start
         for insn in self._decoder:
             end = start + insn.len
@@ -118,10 +123,11 @@ class Stream:
             if found is None:
                 found = _learn(raw)
             known[base + start] = found
+            last = start
             start = end
             if found.flow or base + end in known:
                 break
-        return base + start
+        return base + last
 
 
 _MEMO: dict[bytes, Facts] = {}

@@ -1,4 +1,4 @@
-"""In: decoded code and what is known of it. Out: the model that is lifted: blocks, functions, jump tables, the program."""
+"""In: decoded code and what is known of it. Out: what is lifted: blocks, functions, jump tables, the program."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Block:
     """Instructions that run one after the other: start..end, facts, the flow of the last one.
 
-    succ: starts of the blocks of the same function that can follow, for a conditional branch the next one first, then the
-    target; for a call or a syscall the place it returns to. target: where a direct branch, call, or the fall into the next
-    function leads, where that is outside the function, else None. A conditional branch whose *next* instruction is outside
-    has no succ for it: it is at end. The successors of an indirect jump are the targets that were found.
+    succ: starts of the blocks of the same function that can follow, for a conditional branch the next one first, then
+    the target; for a call or a syscall the place it returns to; for an indirect jump the targets that were found.
+    target: where a direct branch, a call, or the fall into the next function leads when that is outside the function,
+    else None. A conditional branch whose next instruction is outside has no succ for it: it is at end.
     """
 
     __slots__ = ("end", "facts", "flow", "start", "succ", "target")
@@ -61,9 +61,9 @@ class Block:
 class JumpTable:
     """A proof that the jump at address jump goes to targets[i] where the register index was i < len(targets).
 
-    load: the address of the instruction in the jump's own block that reads index (GPR 0..15, all 64 bits, its value just
-    before load). guard: None, or (GPR, value): the proof holds only where that register has the value (an address as
-    linked) just before load.
+    load: the address of the instruction in the jump's own block that reads index (GPR 0..15, all 64 bits, its value
+    just before load). guard: None, or (GPR, value): the proof holds only where that register has the value (an address
+    as linked) just before load.
     """
 
     jump: int

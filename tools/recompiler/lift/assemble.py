@@ -1,0 +1,246 @@
+"""In: what discovery has found. Out: the Program: blocks, which function owns each, entries, proofs of jump tables."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from recompiler.lift import tables
+from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, SYSCALL, Facts
+from recompiler.lift.function import Block, Function, Program
+
+if TYPE_CHECKING:
+    from recompiler.lift.discover import Discovery
+
+_ON: tuple[int, ...] = (CALL, CALL_INDIRECT, SYSCALL)
+
+
+def program(found: Discovery) -> Program:
+    """Divides the code into functions; the same discovery always gives the same program."""
+    blocks = _blocks(found)
+    colds = _colds(found)
+    starts = _starts(found, blocks, colds)
+    owners = _owners(found, blocks, starts, colds)
+    entries = _link(found, blocks, owners)
+    names = {symbol.address: symbol.name for symbol in reversed(found.binary.symbols)}
+    functions: dict[int, Function] = {}
+    for start in sorted(set(owners.values())):
+        functions[start] = Function(start, names.get(start, f"{start:x}"))
+    for start in sorted(blocks):
+        functions[owners[start]].blocks[start] = blocks[start]
+    for function in functions.values():
+        more = entries.get(function.start, set())
+        more.discard(function.start)
+        function.entries = [function.start, *sorted(more)]
+    _prove(found, blocks, owners, functions)
+    unresolved = sorted(found.guesser.missed - found.guesser.found.keys())
+    return Program(found.binary, list(functions.values()), owners, found.gaps, found.padding, unresolved)
+
+
+def _blocks(found: Discovery) -> dict[int, Block]:
+    """Straight code from each leader to the next, or to where control leaves it."""
+    code, leaders = found.explorer.code, found.explorer.leaders
+    get = code.get
+    blocks: dict[int, Block] = {}
+    for start in leaders:
+        fact = get(start)
+        if fact is None:
+            continue
+        at = start
+        facts: list[Facts] = []
+        while fact is not None:
+            facts.append(fact)
+            at += fact.size
+            if fact.flow or at in leaders:
+                break
+            fact = get(at)
+        blocks[start] = Block(start, at, facts, facts[-1].flow, (), None)
+    return blocks
+
+
+def _colds(found: Discovery) -> dict[int, int]:
+    """Start of an FDE that is a cold part -> a place in the code that jumps to it.
+
+    A cold part starts with a CFA that no call leaves, or nothing but jumps of one other FDE leads to it.
+    """
+    explorer = found.explorer
+    jumpers: dict[int, list[int]] = {}
+    for start, last in explorer.runs.items():
+        fact = explorer.code[last]
+        if fact.flow in (JUMP, COND):
+            target = last + fact.size + (fact.disp or 0)
+            jumpers.setdefault(target, []).append(last)
+        elif fact.flow == NEXT:
+            jumpers.setdefault(last + fact.size, []).append(start)
+    for jump, guess in found.guesser.found.items():
+        for target in guess.targets:
+            jumpers.setdefault(target, []).append(jump)
+    known = explorer.calls | found.references | found.named | found.starts
+    colds: dict[int, int] = {}
+    for frame in found.frames:
+        sources: dict[int, int] = {}
+        for jump in sorted(jumpers.get(frame.start, ())):
+            if not frame.start <= jump < frame.end:
+                other = found.frame_at(jump)
+                sources.setdefault(other.start if other else -1, jump)
+        if sources and (frame.cfa != 8 or (frame.start not in known and len(sources) == 1 and -1 not in sources)):
+            colds[frame.start] = min(sources.values())
+        elif frame.cfa != 8 and frame.start not in known:
+            inner = [at for at in jumpers if frame.start < at < frame.end]
+            outside = [j for at in inner for j in jumpers[at] if not frame.start <= j < frame.end]
+            if outside:
+                colds[frame.start] = min(outside)
+    return colds
+
+
+def _starts(found: Discovery, blocks: dict[int, Block], colds: dict[int, int]) -> list[int]:
+    """The functions: FDEs that are no cold parts; what is called or referred to outside FDEs; stubs within one."""
+    starts = {frame.start for frame in found.frames if frame.start in blocks}
+    for address in found.explorer.calls | found.references | found.named | found.starts:
+        if address in blocks:
+            frame = found.frame_at(address)
+            if frame is None or (address != frame.start and (address in found.named or _is_stub(blocks[address]))):
+                starts.add(address)
+    return sorted(starts - colds.keys())
+
+
+def _is_stub(block: Block) -> bool:
+    """Whether a block is an entry of a PLT: one jump through a word of the GOT."""
+    return block.flow == JUMP_INDIRECT and block.facts[-1].rip is not None and len(block.facts) <= 2
+
+
+def _owners(found: Discovery, blocks: dict[int, Block], starts: list[int], colds: dict[int, int]) -> dict[int, int]:
+    """Start of a block -> start of its function: by FDE, else by which function reaches it first."""
+    owners: dict[int, int] = {start: start for start in starts}
+    ends = [frame.end for frame in found.frames]
+    begins = [frame.start for frame in found.frames]
+
+    def by_frame(address: int) -> int | None:
+        for _ in range(16):  # a cold part of a cold part of ...
+            at = bisect_right(begins, address) - 1
+            if at < 0 or address >= ends[at]:
+                return owners.get(address, -1)
+            piece = starts[bisect_right(starts, address) - 1] if starts and starts[0] <= address else -1
+            if piece >= begins[at]:
+                return piece
+            if begins[at] not in colds:
+                return None
+            address = colds[begins[at]]
+        return None
+
+    loose: list[int] = []
+    for start in blocks:
+        if start not in owners:
+            owner = by_frame(start)
+            if owner is None or owner < 0:
+                loose.append(start)
+            else:
+                owners[start] = owner
+    if not loose:
+        return owners
+    waiting = set(loose)
+    members: dict[int, list[int]] = {}
+    for start, owner in owners.items():
+        members.setdefault(owner, []).append(start)
+    for function in starts:
+        work = members.get(function, [])
+        while work:
+            for successor in _successors(found, blocks[work.pop()]):
+                if successor in waiting:
+                    waiting.remove(successor)
+                    owners[successor] = function
+                    work.append(successor)
+    for start in sorted(waiting):  # reached by nothing that has an owner: a function of its own, with what it reaches
+        if start in owners:
+            continue
+        work = [start]
+        owners[start] = start
+        while work:
+            for successor in _successors(found, blocks[work.pop()]):
+                if successor in waiting and successor not in owners:
+                    owners[successor] = start
+                    work.append(successor)
+    return owners
+
+
+def _successors(found: Discovery, block: Block) -> list[int]:
+    """Where control can go from a block without leaving the function, whoever owns the places."""
+    flow = block.flow
+    if flow == NEXT or flow in _ON:
+        return [block.end]
+    if flow == COND:
+        return [block.end, block.end + (block.facts[-1].disp or 0)]
+    if flow == JUMP:
+        return [block.end + (block.facts[-1].disp or 0)]
+    if flow == JUMP_INDIRECT:
+        guess = found.guesser.found.get(block.end - block.facts[-1].size)
+        return guess.targets if guess else []
+    return []
+
+
+def _link(found: Discovery, blocks: dict[int, Block], owners: dict[int, int]) -> dict[int, set[int]]:
+    """Sets succ and target of every block; returns the entries of each function, its start left out."""
+    entries: dict[int, set[int]] = {}
+
+    def enter(address: int) -> None:
+        owner = owners.get(address)
+        if owner is not None:
+            entries.setdefault(owner, set()).add(address)
+
+    get = owners.get
+    for start, block in blocks.items():
+        owner = owners[start]
+        flow, end = block.flow, block.end
+        if flow == NEXT:
+            if get(end) == owner:
+                block.succ = (end,)
+            else:
+                block.target = end
+                enter(end)
+        elif flow == COND:
+            taken = end + (block.facts[-1].disp or 0)
+            follows = get(end) == owner
+            if not follows:
+                enter(end)
+            if get(taken) == owner:
+                block.succ = (end, taken) if follows else (taken,)
+            else:
+                block.target = taken
+                block.succ = (end,) if follows else ()
+                enter(taken)
+        elif flow == JUMP:
+            taken = end + (block.facts[-1].disp or 0)
+            if get(taken) == owner:
+                block.succ = (taken,)
+            else:
+                block.target = taken
+                enter(taken)
+        elif flow in _ON:
+            if get(end) == owner:
+                block.succ = (end,)
+            if flow == CALL:
+                block.target = end + (block.facts[-1].disp or 0)
+        elif flow == JUMP_INDIRECT:
+            guess = found.guesser.found.get(end - block.facts[-1].size)
+            if guess:
+                block.succ = tuple(dict.fromkeys(target for target in guess.targets if get(target) == owner))
+                for target in guess.targets:
+                    enter(target)
+    for address in (*found.explorer.resumes, *found.references, *found.explorer.calls, *found.starts, *found.named):
+        enter(address)
+    return entries
+
+
+def _prove(found: Discovery, blocks: dict[int, Block], owners: dict[int, int], functions: dict[int, Function]) -> None:
+    """Puts the tables that a jump's own block proves into its function."""
+    for start, block in blocks.items():
+        if block.flow != JUMP_INDIRECT:
+            continue
+        jump = block.end - block.facts[-1].size
+        guess = found.guesser.found.get(jump)
+        if guess is None:
+            continue
+        table = tables.prove(found.binary, block, len(guess.targets), guess.base)
+        if table is not None:
+            function = functions[owners[start]]
+            (function.guarded if table.guard else function.tables)[jump] = table

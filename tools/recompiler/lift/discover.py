@@ -1,0 +1,257 @@
+"""In: a Binary. Out: a Program: all code that symbols, FDEs, control flow, tables and pointers lead to, in functions.
+
+Nothing here is trusted for correctness: an address that was missed is a loud fault at run time, a function boundary in
+the wrong place costs speed. Only the jump tables that end up in Function.tables and .guarded are proofs (tables.prove).
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final
+
+from iced_x86 import Mnemonic, OpKind
+
+from recompiler.lift import assemble, decode, dynamic
+from recompiler.lift.binary import Binary
+from recompiler.lift.decode import Facts
+from recompiler.lift.dynamic import STT_NOTYPE
+from recompiler.lift.ehframe import Fde
+from recompiler.lift.explore import Explorer, padding, plausible
+from recompiler.lift.function import Program
+from recompiler.lift.guess import Guesser
+
+Progress = Callable[[str, int, int], None]
+
+_ROUNDS: Final = 8  # of tables, references and gaps; each finds less, what is left is for the ledger
+_WALL_BYTES: Final = b"\x90\x66\x0f\xcc\x2e\xf3\x00"
+
+
+class Discovery:
+    """What is known of the code of one binary while it is being found."""
+
+    def __init__(self, binary: Binary) -> None:
+        self.binary = binary
+        self.frames = _frames(binary)
+        self._frame_starts = [frame.start for frame in self.frames]
+        starts = set(self._frame_starts)
+        self.explorer = Explorer(binary, {f.end for f in self.frames if f.end in starts or _is_padding(binary, f.end)})
+        self.low = min((a for a, _ in binary.text), default=0)
+        self.high = max((b for _, b in binary.text), default=0)
+        self._text_starts = [a for a, _ in binary.text]
+        self.references: set[int] = set()  # addresses of code that code or data holds
+        self.data: set[int] = set()  # other addresses that code refers to: where a table may begin, so where one ends
+        self.bases: list[tuple[int, int]] = []  # (address of a lea, what it yields) for places that may be tables
+        self.named: set[int] = set()  # function symbols, the entry point, init and fini functions
+        self.starts: set[int] = set()  # starts of gaps that hold code
+        self.gaps: list[tuple[int, int]] = []
+        self.padding = 0
+        self.guesser = Guesser(self)
+        self._seen = 0
+        self._immediates: dict[Facts, int] = {}
+
+    def frame_at(self, address: int) -> Fde | None:
+        """The FDE, or the sized symbol, that covers address."""
+        at = bisect_right(self._frame_starts, address) - 1
+        return self.frames[at] if at >= 0 and address < self.frames[at].end else None
+
+    def in_text(self, address: int) -> bool:
+        """Whether address lies in a range that says it is code."""
+        if not self.low <= address < self.high:
+            return False
+        at = bisect_right(self._text_starts, address) - 1
+        return address < self.binary.text[at][1]
+
+    def seeds(self) -> list[int]:
+        """Where code starts by what the file says."""
+        binary = self.binary
+        if binary.code_at(binary.entry):
+            self.named.add(binary.entry)
+        for symbol in binary.symbols:
+            if (symbol.type != STT_NOTYPE or symbol.binding) and not symbol.name.endswith(".cold"):
+                self.named.add(symbol.address)
+        for address, size in binary.arrays:
+            words = range(address, address + size, 8) if size else ()
+            self.named.update(word for word in map(self._pointer, words) if self.in_text(word))
+            if not size and binary.code_at(address):
+                self.named.add(address)
+        for row in binary.relocations.values():
+            if row.kind in (dynamic.R_RELATIVE, dynamic.R_IRELATIVE) and self.in_text(row.addend):
+                self.references.add(row.addend)
+        for frame in self.frames:
+            self.references.update(frame.pads)
+        return [*self.named, *self.references, *(frame.start for frame in self.frames)]
+
+    def _pointer(self, address: int) -> int:
+        row = self.binary.relocations.get(address)
+        if row is not None:
+            return row.addend
+        segment = self.binary.segment_at(address)
+        if segment is None or address + 8 > segment.address + segment.size:
+            return -1
+        return int.from_bytes(self.binary.read(address, 8), "little")
+
+    def pointers(self) -> set[int]:
+        """Aligned words of a file that is not relocated which look like addresses of code."""
+        found: set[int] = set()
+        if self.binary.kind != "exec":
+            return found
+        for segment in self.binary.segments:
+            skip = -segment.address % 8
+            count = (len(segment.data) - skip) // 8
+            if count > 0:
+                words = struct.unpack_from(f"<{count}Q", segment.data, skip)
+                found.update(word for word in words if self.low <= word < self.high)
+        return {word for word in found if self.in_text(word) and not self._inside(word)}
+
+    def _inside(self, address: int) -> bool:
+        """Whether address lies behind the first byte of an instruction that is known, and starts none."""
+        code = self.explorer.code
+        if address in code:
+            return False
+        for distance in range(1, decode.LONGEST):
+            fact = code.get(address - distance)
+            if fact is not None and fact.size > distance:
+                return True
+        return False
+
+    def refer(self) -> set[int]:
+        """The addresses of code that the instructions found since the last call hold."""
+        code, low, high = self.explorer.code, self.low, self.high
+        found: set[int] = set()
+        fixed = self.binary.kind == "exec"
+        lea = Mnemonic.LEA
+        immediates = self._immediates
+        for at, fact in islice(code.items(), self._seen, None):
+            if fact.rip is not None:
+                value = at + fact.size + fact.rip
+                if low <= value < high and self.in_text(value):
+                    if fact.mnemonic == lea:
+                        found.add(value)
+                else:
+                    self.data.add(value)
+                    if fact.mnemonic == lea:
+                        self.bases.append((at, value))
+            elif fixed and fact.size >= 5 and not fact.flow:
+                immediate = immediates.get(fact)
+                if immediate is None:
+                    immediate = immediates[fact] = _address_in(fact)
+                if immediate:
+                    if low <= immediate < high and self.in_text(immediate):
+                        found.add(immediate)
+                    else:
+                        self.data.add(immediate)
+                        if fact.mnemonic == Mnemonic.MOV:
+                            self.bases.append((at, immediate))
+        self._seen = len(code)
+        return {value for value in found if not self._inside(value)}
+
+    def sweep(self) -> list[int]:
+        """Looks through text that nothing has led to; returns where code seems to start there."""
+        found: list[int] = []
+        self.gaps, self.padding = [], 0
+        for start, end in self._unknown():
+            stream = self.explorer.stream_at(start)
+            if stream is None:
+                continue
+            first = plausible(stream, start, end)
+            if first is None:
+                self.gaps.append((start, end))
+            elif first == end:
+                self.padding += end - start
+            else:
+                found.append(first)
+        return found
+
+    def _unknown(self) -> Iterator[tuple[int, int]]:
+        """The ranges of text that no instruction covers."""
+        code = self.explorer.code
+        for start, end in self.binary.text:
+            covered = bytearray(end - start)
+            for at, fact in code.items():
+                if start <= at < end:
+                    covered[at - start : at - start + fact.size] = b"\1" * fact.size
+            at = covered.find(0)
+            while at >= 0 and at < end - start:
+                behind = covered.find(1, at)
+                behind = min(behind if behind >= 0 else end - start, end - start)
+                yield start + at, start + behind
+                at = covered.find(0, behind)
+
+
+def discover(binary: Binary, progress: Progress | None = None) -> Program:
+    """Finds the code of a binary and divides it into functions.
+
+    progress is called with a phase and (done, all) instructions or rounds. Raises Error (E_LIFT_ELF) only for a binary
+    without any code.
+    """
+    tell = progress or (lambda phase, done, total: None)
+    decode.forget()
+    found = Discovery(binary)
+    explorer = found.explorer
+    explorer.explore(sorted(found.seeds()))
+    known = -1
+    for turn in range(_ROUNDS):
+        tell("discover", turn, _ROUNDS)
+        if len(explorer.leaders) == known:
+            break
+        known = len(explorer.leaders)
+        references = found.refer() | (found.pointers() if turn <= 1 else set())
+        found.references |= references
+        explorer.explore(sorted(references))
+        explorer.explore(found.guesser.turn())
+        if len(explorer.leaders) == known:
+            gaps = found.sweep()
+            found.starts.update(gaps)
+            explorer.explore(gaps)
+    tell("discover", _ROUNDS, _ROUNDS)
+    return assemble.program(found)
+
+
+def _frames(binary: Binary) -> list[Fde]:
+    """The FDEs, and symbols with a size where no FDE is, so that no two overlap; by start."""
+    frames: list[Fde] = []
+    for fde in binary.fdes:
+        if frames and fde.start < frames[-1].end:
+            frames[-1] = frames[-1]._replace(end=fde.start)
+        frames.append(fde)
+    starts = [frame.start for frame in frames]
+    more: list[Fde] = []
+    for symbol in binary.symbols:
+        if symbol.type == STT_NOTYPE or not symbol.size:
+            continue
+        at = bisect_right(starts, symbol.address)
+        end = min(symbol.address + symbol.size, starts[at] if at < len(starts) else symbol.address + symbol.size)
+        if at and symbol.address < frames[at - 1].end:
+            continue
+        if more and symbol.address < more[-1].end:
+            continue
+        if binary.code_at(end - 1):
+            more.append(Fde(symbol.address, end, 8, ()))
+    return sorted(frames + more)
+
+
+def _is_padding(binary: Binary, address: int) -> bool:
+    return not binary.code_at(address) or (
+        binary.read(address, 1) in [bytes([byte]) for byte in _WALL_BYTES]
+        and padding(decode.at(binary.read(address, min(decode.LONGEST, _left(binary, address)))))
+    )
+
+
+def _left(binary: Binary, address: int) -> int:
+    segment = binary.segment_at(address)
+    return 0 if segment is None else segment.address + len(segment.data) - address
+
+
+def _address_in(fact: Facts) -> int:
+    """An immediate or absolute displacement of 32 bits or more that may be an address, else 0."""
+    insn = fact.insn
+    for operand in range(insn.op_count):
+        kind = insn.op_kind(operand)
+        if kind in (OpKind.IMMEDIATE32, OpKind.IMMEDIATE32TO64, OpKind.IMMEDIATE64):
+            return insn.immediate(operand)
+        if kind == OpKind.MEMORY and insn.memory_displ_size >= 4 and insn.memory_displacement >> 16:
+            return insn.memory_displacement if insn.memory_displacement < 1 << 32 else 0
+    return 0

@@ -1,0 +1,288 @@
+"""In: the instructions before an indirect jump. Out: where the jump reads its target, proved or guessed.
+
+The proof is a symbolic evaluation of the jump's own basic block: every register is a constant, a constant plus a scaled
+register as it was at one instruction, or a constant plus a word loaded from such an address. What an instruction
+outside the table of rules writes is unknown. Memory counts only where the program cannot write it (Binary.constant).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from iced_x86 import MemorySizeExt, Mnemonic, OpKind, Register
+
+from recompiler.lift.decode import Facts
+from recompiler.lift.dynamic import R_RELATIVE
+from recompiler.lift.function import Block, JumpTable
+
+if TYPE_CHECKING:
+    from recompiler.lift.binary import Binary
+
+WORD: Final = (1 << 64) - 1
+
+
+class Value(NamedTuple):
+    """offset + base + (register at the instruction `at`) * scale, or the word at that address, extended, plus add.
+
+    base: how often the load address of the file is in it. register: -1 for none. size: bytes of the word, 0 for no
+    load; signed: how it is extended. add, add_base: offset and base of what is added to the word.
+    """
+
+    offset: int
+    base: int = 0
+    register: int = -1
+    scale: int = 0
+    at: int = 0
+    size: int = 0
+    signed: bool = False
+    add: int = 0
+    add_base: int = 0
+
+
+State = dict[int, Value | None]
+
+
+def gpr(register: int) -> int:
+    """The number of a 64-bit GPR, else -1."""
+    return register - Register.RAX if Register.RAX <= register <= Register.R15 else -1
+
+
+def _gpr32(register: int) -> int:
+    return register - Register.EAX if Register.EAX <= register <= Register.R15D else -1
+
+
+class Walk:
+    """The registers along straight code. assume: (GPR, its value) for wherever nothing is known of that register.
+
+    used: how often the assumed register had been written when the assumption was taken, one element for a sound guess.
+    """
+
+    def __init__(self, assume: tuple[int, Value] | None = None) -> None:
+        self.assumed, self.assumption = assume if assume is not None else (-1, Value(0))
+        self.state: State = {}
+        self.writes = 0
+        self.used: set[int] = set()
+
+    def register(self, number: int, at: int) -> Value:
+        """The value of a GPR just before the instruction at `at`."""
+        value = self.state.get(number)
+        if value is not None:
+            return value
+        if number == self.assumed:
+            self.used.add(self.writes)
+            return self.assumption
+        return Value(0, register=number, scale=1, at=at)
+
+    def step(self, at: int, facts: Facts) -> None:
+        """Runs the instruction at `at`."""
+        rule = _RULES.get(facts.mnemonic)
+        value = rule(self, at, facts) if rule is not None else None
+        writes = facts.writes & 0xFFFF
+        if not writes:
+            return
+        if self.assumed >= 0 and writes >> self.assumed & 1:
+            self.writes += 1
+        target = writes.bit_length() - 1
+        if writes == 1 << target:
+            self.state[target] = value
+        else:
+            for number in range(16):
+                if writes >> number & 1:
+                    self.state[number] = None
+
+    def address(self, at: int, facts: Facts) -> Value | None:
+        """The address of the memory operand, where it is base + index * scale + displacement of 64 bits."""
+        insn = facts.insn
+        if insn.memory_segment in (Register.FS, Register.GS):
+            return None
+        if insn.memory_base == Register.RIP and facts.rip is not None:
+            return Value((at + facts.size + facts.rip) & WORD, base=1)
+        base, index = insn.memory_base, insn.memory_index
+        total = Value(insn.memory_displacement & WORD)
+        if base != Register.NONE:
+            number = gpr(base)
+            if number < 0:
+                return None
+            joined = _sum(total, self.register(number, at))
+            if joined is None:
+                return None
+            total = joined
+        if index != Register.NONE:
+            number = gpr(index)
+            if number < 0:
+                return None
+            scaled = _times(self.register(number, at), insn.memory_index_scale)
+            return None if scaled is None else _sum(total, scaled)
+        return total
+
+    def target(self, at: int, facts: Facts) -> Value | None:
+        """Where the indirect jump at `at` leads."""
+        if facts.insn.op0_kind == OpKind.MEMORY:
+            return _load(self.address(at, facts), 8, False, at)
+        number = gpr(facts.insn.op0_register)
+        return self.state.get(number) if number >= 0 else None
+
+
+def _sum(a: Value, b: Value) -> Value | None:
+    """a + b: at most one of them has a register or a load in it."""
+    if b.size or (b.register >= 0 and not a.size):
+        a, b = b, a
+    if b.size or (b.register >= 0):
+        return None
+    if a.size:
+        return a._replace(add=(a.add + b.offset) & WORD, add_base=a.add_base + b.base)
+    return a._replace(offset=(a.offset + b.offset) & WORD, base=a.base + b.base)
+
+
+def _times(a: Value, scale: int) -> Value | None:
+    if scale == 1:
+        return a
+    if a.size or a.base:
+        return None
+    return a._replace(offset=(a.offset * scale) & WORD, scale=a.scale * scale)
+
+
+def _load(address: Value | None, size: int, signed: bool, at: int) -> Value | None:
+    """The word at address, which has an index in it."""
+    if address is None or address.size or address.register < 0:
+        return None
+    return address._replace(size=size, signed=signed)
+
+
+def _move(walk: Walk, at: int, facts: Facts) -> Value | None:
+    insn = facts.insn
+    if insn.op0_kind != OpKind.REGISTER:
+        return None
+    wide, narrow = gpr(insn.op0_register) >= 0, _gpr32(insn.op0_register) >= 0
+    kind = insn.op1_kind
+    if kind == OpKind.MEMORY:
+        return _load(walk.address(at, facts), 8 if wide else 4, False, at) if wide or narrow else None
+    if kind == OpKind.REGISTER:
+        source = gpr(insn.op1_register)
+        if wide and source >= 0:
+            value = walk.register(source, at)
+            return None if value == Value(0, register=source, scale=1, at=at) else value
+        return None
+    return Value(insn.immediate(1) & WORD) if wide or narrow else None
+
+
+def _extend(walk: Walk, at: int, facts: Facts) -> Value | None:
+    """movsx, movsxd, movzx: a load that is extended, or the sign extension of a word that was loaded."""
+    insn = facts.insn
+    if gpr(insn.op0_register) < 0 and not (facts.mnemonic == Mnemonic.MOVZX and _gpr32(insn.op0_register) >= 0):
+        return None
+    signed = facts.mnemonic != Mnemonic.MOVZX
+    if insn.op1_kind == OpKind.MEMORY:
+        size = MemorySizeExt.size(insn.memory_size)
+        return _load(walk.address(at, facts), size, signed, at)
+    source = _gpr32(insn.op1_register)
+    return _sign_extended(walk.state.get(source)) if facts.mnemonic == Mnemonic.MOVSXD and source >= 0 else None
+
+
+def _sign_extended(value: Value | None) -> Value | None:
+    if value is None or value.size != 4 or value.add or value.add_base:
+        return None
+    return value._replace(signed=True)
+
+
+def _cdqe(walk: Walk, at: int, facts: Facts) -> Value | None:
+    return _sign_extended(walk.state.get(0))
+
+
+def _lea(walk: Walk, at: int, facts: Facts) -> Value | None:
+    return walk.address(at, facts) if gpr(facts.insn.op0_register) >= 0 else None
+
+
+def _add(walk: Walk, at: int, facts: Facts) -> Value | None:
+    insn = facts.insn
+    number = gpr(insn.op0_register) if insn.op0_kind == OpKind.REGISTER else -1
+    if number < 0:
+        return None
+    left = walk.register(number, at)
+    if insn.op1_kind == OpKind.REGISTER:
+        other = gpr(insn.op1_register)
+        return _sum(left, walk.register(other, at)) if other >= 0 else None
+    if insn.op1_kind == OpKind.MEMORY:
+        loaded = _load(walk.address(at, facts), 8, False, at)
+        return None if loaded is None else _sum(left, loaded)
+    return _sum(left, Value(insn.immediate(1) & WORD))
+
+
+def _shl(walk: Walk, at: int, facts: Facts) -> Value | None:
+    insn = facts.insn
+    number = gpr(insn.op0_register) if insn.op0_kind == OpKind.REGISTER else -1
+    if number < 0 or insn.op1_kind != OpKind.IMMEDIATE8:
+        return None
+    return _times(walk.register(number, at), 1 << (insn.immediate8 & 63))
+
+
+_RULES: Final[dict[int, Callable[[Walk, int, Facts], Value | None]]] = {
+    Mnemonic.MOV: _move,
+    Mnemonic.MOVSXD: _extend,
+    Mnemonic.MOVSX: _extend,
+    Mnemonic.MOVZX: _extend,
+    Mnemonic.CDQE: _cdqe,
+    Mnemonic.LEA: _lea,
+    Mnemonic.ADD: _add,
+    Mnemonic.SHL: _shl,
+}
+
+
+def entry(binary: Binary, value: Value, index: int) -> int | None:
+    """Where the jump goes for this index, an address as linked; None where that is not constant."""
+    if value.register < 0 or not value.size:
+        return None
+    fixed = binary.kind == "exec"  # loaded where it is linked: the base is 0
+    if not fixed and value.base != 1:
+        return None
+    address = (value.offset + index * value.scale) & WORD
+    word = binary.constant(address, value.size)
+    if word is None:
+        return None
+    if value.signed and word >> 8 * value.size - 1:
+        word -= 1 << 8 * value.size
+    moved = address in binary.relocations and binary.relocations[address].kind == R_RELATIVE
+    if not fixed and value.add_base + moved != 1:
+        return None
+    return (word + value.add) & WORD
+
+
+def evaluate(code: list[tuple[int, Facts]], assume: tuple[int, Value] | None = None) -> tuple[Value | None, bool]:
+    """The target of the jump that code ends with, and whether the assumption holds throughout if it holds at `at`."""
+    walk = Walk(assume)
+    for at, facts in code[:-1]:
+        walk.step(at, facts)
+    value = walk.target(*code[-1])
+    if value is None or value.register < 0 or not value.size:
+        return None, False
+    if assume is None:
+        return value, True
+    written = 0
+    for at, facts in code:
+        if at == value.at:
+            break
+        written += facts.writes >> assume[0] & 1
+    return value, walk.used == {written}
+
+
+def prove(binary: Binary, block: Block, count: int, base: tuple[int, int] | None) -> JumpTable | None:
+    """The table of the jump at the end of block, of count entries at most, if the block alone proves it.
+
+    base: (GPR, address as linked) to be taken as a guard where the block alone is not enough.
+    """
+    code = list(zip(block.addresses(), block.facts, strict=True))
+    guard = None
+    value, holds = evaluate(code)
+    if value is None and base is not None:
+        guard = base
+        value, holds = evaluate(code, (base[0], Value(base[1], base=1)))
+    if value is None or not holds:
+        return None
+    targets: list[int] = []
+    for index in range(count):
+        target = entry(binary, value, index)
+        if target is None:
+            break
+        targets.append(target)
+    return JumpTable(code[-1][0], value.at, value.register, targets, guard) if targets else None
