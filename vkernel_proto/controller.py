@@ -29,6 +29,7 @@ STRING_MAX: Final = 1 << 17  # one argument or variable (MAX_ARG_STRLEN, execve(
 STRINGS_MAX: Final = 1 << 21  # bytes of all of them, each with its NUL and its pointer
 POINTER: Final = 8
 SEARCH_MAX: Final = 256  # directories of PATH that are looked into
+READ_MAX: Final = 8  # files that are read in search of one interpreter
 RUNNABLE: Final = frozenset({"elf", "wasi", "polyfill"})
 # execvp(3) looks into PATH's next directory after these, and tells in the end of the second sort.
 _ELSEWHERE: Final = (-errno.ENOENT, -errno.ENOTDIR)
@@ -145,6 +146,8 @@ class Controller:
         seen: dict[str, _File] = {}
 
         def known(path: str) -> bool:
+            if len(seen) == READ_MAX:
+                raise Denied("unknown interpreter", path, None, chain)
             try:
                 seen[path] = self._file(root, path)
             except Denied as denied:

@@ -114,10 +114,10 @@ def _admit(place: int, status: os.stat_result, path: str) -> None:
         raise Denied("kernel interface", path)
     # The guests have this process's ids, so Linux's own answer for it is theirs: for root any execute bit will do.
     ret = syscall("faccessat2", place, b"\0", _X_OK, _AT_EACCESS | _AT_EMPTY_PATH)
+    if ret in (-errno.EACCES, -errno.EPERM):
+        raise Denied("not executable", path)
     if ret < 0:
-        raise (
-            Denied("not executable", path) if ret in (-errno.EACCES, -errno.EPERM) else OSError(-ret, os.strerror(-ret))
-        )
+        raise OSError(-ret, os.strerror(-ret))
     if status.st_size > SIZE_MAX:
         raise Denied("too large", path)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from controlled import FILES, HASH, STRANGE, World, digest, overlaid, plain
 
+from vkernel_proto import controller
+
 SH, WC = FILES["/usr/bin/sh"], FILES["/usr/bin/wc"]
 
 
@@ -121,6 +123,16 @@ def test_env_finds_the_interpreter_in_the_path_of_the_caller(world: World) -> No
     world.put("/sh", SH)
     assert world.denied("/usr/bin/found", PATH="").reason == "unknown interpreter"
     assert world.denied("/usr/bin/found", PATH="bin:.", cwd="/usr").reason == "unknown interpreter"
+
+
+def test_the_search_for_an_interpreter_reads_few_files(world: World) -> None:
+    folders = [f"/d{n}" for n in range(controller.READ_MAX)]
+    for folder in folders:
+        (world.guest / folder[1:]).mkdir()
+        world.put(f"{folder}/sh", b"injected")
+    few, many = (":".join([*folders[:count], "/usr/bin"]) for count in (-1, None))
+    assert world.decide("/usr/bin/found", PATH=few).export == "sh"
+    assert world.denied("/usr/bin/found", PATH=many).reason == "unknown interpreter"
 
 
 def test_an_injected_env_does_not_stand_between_a_script_and_its_interpreter(world: World) -> None:
