@@ -1,0 +1,477 @@
+"""In: a function of the guest. Out: the body of its wasm function, and the places in it that hold addresses.
+
+return address pushed, dirty registers to the globals, call, result compared with the return address:
+equal: on at the return site's resume node, which takes what is live there out of the globals;
+not equal: returned upward, until somebody's return address is equal, or to `run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from iced_x86 import Code, Mnemonic
+
+from recompiler.lift import liveness, regs
+from recompiler.lift.asm import FUNCTION, PLACE, Asm
+from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, RET, SYSCALL, TRAP, Facts
+from recompiler.lift.flags import CONDITIONS, composites
+from recompiler.lift.flow import FlagsAcross, Flow, Node, primitives
+from recompiler.lift.function import Function, JumpTable
+from recompiler.lift.regs import FLAG_BIT, GPR, R11, RAX, RCX, RSP, STATUS, SWITCH, TEMPORARIES
+from recompiler.lift.shape import Edge, Shape, shape
+from recompiler.merge import leb
+
+ADDRESS_MAX: Final = 1 << 31
+SIGILL, SIGTRAP, SIGSEGV = 4, 5, 11
+EFLAGS_AFTER_SYSCALL: Final = 0x202  # r11; the status flags are not put there
+LOCALS: Final = (
+    leb.u32(3 + len(TEMPORARIES))
+    + b"".join(leb.u32(n) + bytes((type_,)) for n, type_ in ((16, regs.I64), (16, regs.V128), (11, regs.I32)))
+    + b"".join(leb.u32(n) + bytes((type_,)) for type_, n in TEMPORARIES)
+)
+PC: Final = regs.FIRST_TEMPORARY + TEMPORARIES[0][1] + TEMPORARIES[1][1] - 1  # the last i64 temporary
+_SYSCALL_ARGUMENTS: Final = (RAX, regs.RDI, regs.RSI, regs.RDX, regs.R10, regs.R8, regs.R9)
+_GET_SPILL: Final = {
+    (local, number): b"\x20" + leb.u32(local) + b"\x24" + leb.u32(number) for local, number in regs.spills(regs.SPILLED)
+}
+_FAULTS: Final[dict[int, int]] = {Mnemonic.INT3: SIGTRAP, Mnemonic.HLT: SIGSEGV, Mnemonic.INT: SIGSEGV}
+_COUNTERS: Final = frozenset(
+    (Code.JRCXZ_REL8_64, Code.LOOP_REL8_64_RCX, Code.LOOPE_REL8_64_RCX, Code.LOOPNE_REL8_64_RCX)
+)
+
+
+@dataclass(slots=True)
+class Body:
+    """A wasm function. code: its locals and instructions. places: (offset in code, address) of five-byte constants.
+
+    unlifted: (address, reason). flags_in: what the function wants to find in the globals, by entry. flags_back: what it
+    reads after a call returned, by target (None: an indirect one).
+    """
+
+    code: bytes
+    places: list[tuple[int, int]]
+    unlifted: list[tuple[int, str]]
+    flags_in: dict[int, int] = field(default_factory=dict)
+    flags_back: dict[int | None, int] = field(default_factory=dict)
+
+
+def emit(function: Function, numbers: Mapping[int, tuple[int, int]], across: FlagsAcross) -> Body:
+    """The body of a function. numbers: address of an entry -> (index of its wasm function, number of the entry)."""
+    return _Emitter(Flow(function, across), numbers).run()
+
+
+class _Emitter:
+    def __init__(self, flow: Flow, numbers: Mapping[int, tuple[int, int]]) -> None:
+        self.flow = flow
+        self.numbers = numbers
+        self.out = bytearray(LOCALS)
+        self.places: list[tuple[int, int]] = []
+        self.unlifted: list[tuple[int, str]] = []
+        self.shape: Shape = shape(flow.succ(), flow.entry_of)
+        self.position = {node: at for at, node in enumerate(self.shape.order)}
+        self.labels: dict[int, int] = {}  # node -> height of its scope
+        self.height = 0
+        self.at = 0  # position of the node that is being emitted
+        self.site = {node: address for address, node in flow.resume.items()}
+
+    def run(self) -> Body:
+        shape_ = self.shape
+        stack: list[int] = []
+        for at, number in enumerate(shape_.order):
+            self.at = at
+            for _ in range(shape_.closes.get(at, 0)):
+                del self.labels[stack.pop()]
+                self.out.append(0x0B)
+            for is_loop, target in shape_.opens.get(at, ()):
+                self.out += b"\x03\x40" if is_loop else b"\x02\x40"
+                self.labels[target] = len(stack)
+                stack.append(target)
+            self.height = len(stack)
+            self.one(number)
+        self.out += b"\x0b" * shape_.closes.get(len(shape_.order), 0)
+        self.out += b"\x00\x0b"
+        return self.body()
+
+    def body(self) -> Body:
+        flow = self.flow
+        flags_in = {}
+        for address in flow.function.entries:
+            if flags := flow.flags_resumed(address):
+                flags_in[address] = flags
+        flags_back: dict[int | None, int] = {}
+        for node in flow.nodes:
+            calls = node.block.flow in (CALL, CALL_INDIRECT) and node.succ
+            if calls and (flags := flow.flags_resumed(node.block.end)):
+                target = flow.target(node.block) if node.block.flow == CALL else None
+                flags_back[target] = flags_back.get(target, 0) | flags
+        return Body(bytes(self.out), self.places, self.unlifted, flags_in, flags_back)
+
+    # ---- pieces
+
+    def op(self, *codes: int) -> None:
+        self.out += bytes(codes)
+
+    def get(self, local: int) -> None:
+        self.out += b"\x20" + leb.u32(local)
+
+    def set(self, local: int) -> None:
+        self.out += b"\x21" + leb.u32(local)
+
+    def i32(self, value: int) -> None:
+        self.out += b"\x41" + leb.s64(value)
+
+    def i64(self, value: int) -> None:
+        self.out += b"\x42" + leb.s64(value)
+
+    def address(self, address: int) -> None:
+        """An i64 constant that moves with the base."""
+        self.out += b"\x42"
+        self.places.append((len(self.out), address))
+        self.out += PLACE
+
+    def call(self, name: str, *, tail: bool = False) -> None:
+        self.out += (b"\x12" if tail else b"\x10") + leb.u32(FUNCTION[name])
+
+    def spill(self, node: Node) -> None:
+        """What is dirty, and the flags that the other side reads, into the globals."""
+        for pair in regs.spills(node.dirty | node.flags_out << FLAG_BIT):
+            self.out += _GET_SPILL[pair]
+
+    def reload(self, mask: int) -> None:
+        """Registers and flags of a mask out of the globals; composites out of their parts."""
+        flags = mask >> FLAG_BIT & STATUS
+        plain = mask & ~(STATUS << FLAG_BIT) | primitives(flags) << FLAG_BIT
+        for local, number in regs.spills(plain):
+            self.out += b"\x23" + leb.u32(number) + b"\x21" + leb.u32(local)
+        if flags & regs.COMPOSITE:
+            asm = Asm(None, flags)  # type: ignore[arg-type]
+            composites(asm, regs.PRIMITIVE)
+            self.out += asm.out
+
+    def code(self, code: bytes, places: Sequence[tuple[int, int]], end: int) -> bool:
+        """A template of the instruction that ends at this address; False when it names one that cannot be."""
+        if not all(0 <= end + displacement < ADDRESS_MAX for _, displacement in places):
+            return False
+        base = len(self.out)
+        self.out += code
+        for offset, displacement in places:
+            self.places.append((base + offset, end + displacement))
+        return True
+
+    # ---- branches
+
+    def depth(self, target: int, more: int = 0) -> int:
+        return self.height - 1 - self.labels[target] + more
+
+    def go(self, edge: Edge, more: int = 0) -> None:
+        """A branch, or nothing when the target comes next and no block of ours is open."""
+        if edge.select:
+            self.i32(edge.select)
+            self.set(regs.ENTRY)
+        if more or self.position[edge.target] != self.at + 1:
+            self.out += b"\x0c" + leb.u32(self.depth(edge.target, more))
+
+    def go_if(self, edge: Edge) -> None:
+        """A branch when the i32 on the stack is not 0."""
+        if edge.select:
+            self.op(0x04, 0x40)
+            self.go(edge, 1)
+            self.op(0x0B)
+        else:
+            self.out += b"\x0d" + leb.u32(self.depth(edge.target))
+
+    def switch(self, edges: Sequence[Edge | None], push: bytes) -> None:
+        """br_table on what push leaves on the stack; goes on behind it for None, and for an index beyond the edges."""
+        slow = list({id(edge): edge for edge in edges if edge is not None and edge.select}.values())
+        level = {id(edge): n for n, edge in enumerate(slow)}
+        self.out += b"\x02\x40" * (1 + len(slow))
+        self.out += push + b"\x0e" + leb.u32(len(edges))
+        for edge in edges:
+            if edge is None:
+                depth = len(slow)
+            elif edge.select:
+                depth = level[id(edge)]
+            else:
+                depth = self.depth(edge.target, 1 + len(slow))
+            self.out += leb.u32(depth)
+        self.out += leb.u32(len(slow))
+        for n, edge in enumerate(slow):
+            self.op(0x0B)
+            self.go(edge, len(slow) - n)
+        self.op(0x0B)
+
+    def dispatch(self, edges: Sequence[Edge]) -> None:
+        """Goes on by the selector; for 0 behind it."""
+        arms = {edge.key: edge for edge in edges if edge.key}
+        if not arms:
+            return
+        low, high = min(arms), max(arms)
+        self.op(0x02, 0x40, 0x20, regs.ENTRY, 0x45, 0x0D, 0)
+        push = b"\x20" + leb.u32(regs.ENTRY)
+        if low:
+            push += b"\x41" + leb.s64(low) + b"\x6b"
+        self.height += 1
+        self.switch([arms.get(key) for key in range(low, high + 1)], push)
+        self.height -= 1
+        self.op(0x0B)
+
+    # ---- nodes
+
+    def one(self, number: int) -> None:
+        edges = self.shape.edges[number]
+        flow = self.flow
+        if number == 0:
+            self.dispatch(edges)
+            self.reload(flow.live_at(flow.function.start))
+            self.go(edges[0])
+        elif number in self.shape.dispatches:
+            self.dispatch(edges)
+            self.go(edges[0])
+        elif number in self.shape.stubs:
+            self.i32(0)
+            self.set(regs.ENTRY)
+            self.go(edges[0])
+        elif number in self.site:
+            self.reload(flow.live_at(self.site[number]))
+            self.i32(0)
+            self.set(regs.ENTRY)
+            self.go(edges[0])
+        else:
+            self.block(flow.node(number), {edge.key: edge for edge in edges})
+
+    def block(self, node: Node, edges: Mapping[int, Edge]) -> None:
+        block, infos = node.block, node.infos
+        straight = block.flow == NEXT
+        count = len(infos) if straight else len(infos) - 1
+        wants = self.wants(node)
+        address = block.start
+        for n in range(count):
+            facts = block.facts[n]
+            if node.table is not None and address == node.table.load:
+                self.capture(node.table)
+            made = liveness.template(facts, infos[n], wants[n])
+            if made is None:
+                self.stop(address, infos[n].reason)
+                return
+            address += facts.size
+            if not self.code(*made, address):
+                self.stop(address - facts.size, "an address beyond 2 GiB")
+                return
+        if straight:
+            self.leave_or_go(node, edges, block.end)
+        else:
+            self.terminator(node, edges, address)
+
+    def wants(self, node: Node) -> list[int]:
+        """For each instruction the flags that are read after it."""
+        live = node.live_out >> FLAG_BIT & STATUS
+        wants = [0] * len(node.infos)
+        for n in range(len(node.infos) - 1, -1, -1):
+            known = node.infos[n]
+            if known.flag_write or known.flag_use:
+                wants[n] = live & touched(known.flag_write)
+                live = liveness.flags_before(known, live)
+        return wants
+
+    def capture(self, table: JumpTable) -> None:
+        """SWITCH = the index; a number beyond every table when it is one, or when the table's guard does not hold."""
+        self.get(GPR + table.index)
+        self.op(0xA7)
+        self.i32(-1)
+        self.get(GPR + table.index)
+        self.i64(len(table.targets))
+        self.op(0x54)
+        if table.guard is not None:
+            register, value = table.guard
+            self.get(GPR + register)
+            self.address(value)
+            self.op(0x51, 0x71)
+        self.op(0x1B)
+        self.set(SWITCH)
+
+    def stop(self, address: int, reason: str) -> None:
+        """An instruction without wasm."""
+        self.unlifted.append((address, reason))
+        self.address(address)
+        self.call("unlifted")
+        self.op(0x00)
+
+    def leave_or_go(self, node: Node, edges: Mapping[int, Edge], address: int) -> None:
+        """On at an address: a node of ours, or a jump out of the function."""
+        number = self.flow.number.get(address)
+        if number is not None:
+            self.go(edges[number])
+        else:
+            self.leave(node, address)
+
+    def leave(self, node: Node, address: int) -> None:
+        """A jump to another function, after which nothing follows."""
+        self.spill(node)
+        found = self.numbers.get(address)
+        if found is None:
+            self.address(address)
+            self.op(0x0F)
+        else:
+            self.i32(found[1])
+            self.out += b"\x12" + leb.u32(found[0])
+
+    # ---- terminators
+
+    def terminator(self, node: Node, edges: Mapping[int, Edge], address: int) -> None:
+        flow = node.block.flow
+        facts = node.block.facts[-1]
+        if flow == JUMP:
+            self.leave_or_go(node, edges, self.flow.target(node.block))
+        elif flow == COND:
+            self.conditional(node, edges, facts)
+        elif flow == CALL:
+            self.push_return(node.block.end)
+            self.spill(node)
+            found = self.numbers.get(self.flow.target(node.block))
+            if found is None:
+                self.address(self.flow.target(node.block))
+                self.call("indirect")
+            else:
+                self.i32(found[1])
+                self.out += b"\x10" + leb.u32(found[0])
+            self.returned(node, edges)
+        elif flow == CALL_INDIRECT:
+            self.operand(facts, node.block.end)
+            self.push_return(node.block.end)
+            self.spill(node)
+            self.get(PC)
+            self.call("indirect")
+            self.returned(node, edges)
+        elif flow == JUMP_INDIRECT:
+            self.indirect_jump(node, edges, facts)
+        elif flow == RET:
+            self.ret(node, facts)
+        elif flow == SYSCALL:
+            self.syscall(node, edges)
+        elif flow == TRAP and facts.mnemonic in (Mnemonic.UD2, Mnemonic.UD1, Mnemonic.UD0, *_FAULTS):
+            self.spill(node)
+            self.i32(_FAULTS.get(facts.mnemonic, SIGILL))
+            self.address(node.block.end if facts.mnemonic == Mnemonic.INT3 else address)
+            self.call("fault")
+            self.op(0x00)
+        else:
+            self.stop(address, node.infos[-1].reason or "not an instruction of user code")
+
+    def conditional(self, node: Node, edges: Mapping[int, Edge], facts: Facts) -> None:
+        insn = facts.insn
+        if insn.condition_code:
+            flag, opposite = CONDITIONS[insn.condition_code]
+            self.get(regs.flag_local(flag))
+            if opposite:
+                self.op(0x45)
+        elif facts.code in _COUNTERS:
+            self.counter(facts)
+        else:
+            self.stop(node.block.end - facts.size, str(insn.op_code().instruction_string))
+            return
+        taken = self.flow.target(node.block)
+        number = self.flow.number.get(taken)
+        if number is not None:
+            self.go_if(edges[number])
+        else:
+            self.op(0x04, 0x40)
+            self.leave(node, taken)
+            self.op(0x0B)
+        self.leave_or_go(node, edges, node.block.end)
+
+    def counter(self, facts: Facts) -> None:
+        """JRCXZ; LOOP, LOOPE, LOOPNE: RCX decremented, no flags written."""
+        self.get(GPR + RCX)
+        if facts.code == Code.JRCXZ_REL8_64:
+            self.op(0x50)
+            return
+        self.i64(-1)
+        self.op(0x7C, 0x22, GPR + RCX, 0x50, 0x45)
+        if facts.code != Code.LOOP_REL8_64_RCX:
+            self.get(regs.flag_local(regs.Z))
+            if facts.code == Code.LOOPNE_REL8_64_RCX:
+                self.op(0x45)
+            self.op(0x71)
+
+    def push_return(self, address: int) -> None:
+        self.get(GPR + RSP)
+        self.i64(-8)
+        self.op(0x7C, 0x22, GPR + RSP, 0xA7)
+        self.address(address)
+        self.out += b"\x37\x00\x00"
+
+    def returned(self, node: Node, edges: Mapping[int, Edge]) -> None:
+        """A pc is on the stack: on at the return site if it is that."""
+        site = self.flow.resume.get(node.block.end)
+        if site is None:
+            self.op(0x0F)
+            return
+        self.out += b"\x22" + leb.u32(PC)
+        self.address(node.block.end)
+        self.op(0x52, 0x04, 0x40)
+        self.get(PC)
+        self.op(0x0F, 0x0B)
+        self.go(edges[site])
+
+    def operand(self, facts: Facts, end: int) -> None:
+        """The target of an indirect branch into PC."""
+        asm = Asm(facts.insn)
+        asm.get(asm.read(0, 64))
+        if not self.code(bytes(asm.out), asm.holes, end):
+            self.i64(-1)
+        self.set(PC)
+
+    def indirect_jump(self, node: Node, edges: Mapping[int, Edge], facts: Facts) -> None:
+        if node.table is not None:
+            number = self.flow.number
+            targets = [number.get(target) for target in node.table.targets]
+            self.switch([None if target is None else edges[target] for target in targets], b"\x20" + leb.u32(SWITCH))
+        self.operand(facts, node.block.end)
+        self.spill(node)
+        self.get(PC)
+        self.call("jump", tail=True)
+
+    def ret(self, node: Node, facts: Facts) -> None:
+        pops = 8 + (facts.insn.immediate16 if facts.code == Code.RETNQ_IMM16 else 0)
+        self.get(GPR + RSP)
+        self.op(0xA7, 0x29, 0x00, 0x00)
+        self.set(PC)
+        self.get(GPR + RSP)
+        self.i64(pops)
+        self.op(0x7C)
+        self.set(GPR + RSP)
+        self.spill(node)
+        self.get(PC)
+        self.op(0x0F)
+
+    def syscall(self, node: Node, edges: Mapping[int, Edge]) -> None:
+        """All registers are in the globals before and after; RCX and R11 are the CPU's to change."""
+        following = node.block.end
+        site = self.flow.resume.get(following)
+        self.address(following)
+        self.set(GPR + RCX)
+        self.i64(EFLAGS_AFTER_SYSCALL)
+        self.set(GPR + R11)
+        self.spill(node)
+        if site is not None:
+            for pair in regs.spills(self.flow.flags_resumed(following) << FLAG_BIT):
+                self.out += _GET_SPILL[pair]
+        for register in _SYSCALL_ARGUMENTS:
+            self.get(GPR + register)
+        self.address(following)
+        self.call("syscall")
+        self.set(PC)
+        self.out += b"\x24" + leb.u32(RAX)
+        self.get(PC)
+        self.returned(node, edges)
+
+
+def touched(written: int) -> int:
+    """Flags that a writer of these may have to compute."""
+    mask = written
+    for composite, parts in regs.PARTS.items():
+        if written & parts:
+            mask |= composite
+    return mask

@@ -1,0 +1,205 @@
+"""In: a function of the guest. Out: its graph for one wasm function: nodes, what each reads, writes, spills, reloads.
+
+    node 0             the root: where every call of the wasm function begins
+    nodes 1..B         the blocks, in address order
+    nodes B+1..        one per further entry (return sites, ...): takes what is live there out of the globals
+
+A boundary is where control leaves the wasm function: before it, what is dirty goes to the globals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from recompiler.lift import liveness
+from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, INVALID, JUMP, JUMP_INDIRECT, NEXT, RET, SYSCALL, TRAP
+from recompiler.lift.function import Block, Function, JumpTable
+from recompiler.lift.liveness import REGISTERS, Info, Summary
+from recompiler.lift.regs import COMPOSITE, DIRECTION, FLAG_BIT, PARTS, STATUS
+
+# rax rdi rsi rdx r10 r8 r9
+SYSCALL_USE: Final = 1 << 0 | 1 << 7 | 1 << 6 | 1 << 2 | 1 << 10 | 1 << 8 | 1 << 9
+LEAVES: Final = frozenset((CALL, CALL_INDIRECT, RET, SYSCALL, TRAP, JUMP_INDIRECT))
+DIRTIED: Final = REGISTERS | DIRECTION
+
+
+@dataclass(slots=True)
+class FlagsAcross:
+    """Flags that are read on the other side of a boundary: almost none in compiled code, but some in assembler.
+
+    entries: by address of an entry, what is live there. returns: by start of a function, what its callers read after it
+    returned. indirect: of any entry, returned: of any function, when it is not known which.
+    """
+
+    entries: dict[int, int] = field(default_factory=dict)
+    returns: dict[int, int] = field(default_factory=dict)
+    indirect: int = 0
+    returned: int = 0
+
+
+@dataclass(slots=True)
+class Node:
+    """A block: its instructions, its successors as nodes, and where control goes when it leaves the function."""
+
+    block: Block
+    infos: list[Info]
+    summary: Summary
+    succ: list[int]  # within the function; of a block that ends with a call, the return site's resume node
+    outside: list[int]  # targets of jumps that are not in the function
+    table: JumpTable | None
+    leaves: bool  # some way out of this block is a boundary
+    flags_out: int  # the six that a boundary must have in the globals
+    dirty: int = 0  # at the end
+    live_in: int = 0
+    live_out: int = 0
+
+
+class Flow:
+    """The graph of a function, solved."""
+
+    def __init__(self, function: Function, across: FlagsAcross) -> None:
+        self.function = function
+        self.across = across
+        self.blocks = list(function.blocks.values())
+        self.number = {block.start: n for n, block in enumerate(self.blocks, 1)}
+        base = len(self.blocks) + 1
+        self.resume = {address: base + n for n, address in enumerate(function.entries[1:])}
+        self.entry_of = {node: n for n, node in enumerate(self.resume.values(), 1)}
+        self.nodes = [self._node(block) for block in self.blocks]
+        self._dirty()
+        self._live()
+
+    def node(self, number: int) -> Node:
+        """The node of a block."""
+        return self.nodes[number - 1]
+
+    def succ(self) -> list[list[int]]:
+        """For shape: the root, the blocks, the resume nodes."""
+        start = self.number[self.function.start]
+        return [[start], *(list(node.succ) for node in self.nodes), *([self.number[a]] for a in self.resume)]
+
+    def live_at(self, address: int) -> int:
+        """What is live at a block of the function."""
+        return self.node(self.number[address]).live_in
+
+    def _node(self, block: Block) -> Node:
+        infos = [liveness.info(facts) for facts in block.facts]
+        flow, end = block.flow, block.end
+        table = None
+        wanted: list[int] = []
+        leaves = flow in LEAVES
+        flags_out = 0
+        if flow == NEXT:
+            wanted = [end]
+        elif flow == JUMP:
+            wanted = [self.target(block)]
+        elif flow == COND:
+            wanted = [end, self.target(block)]
+        elif flow in (CALL, CALL_INDIRECT, SYSCALL):
+            flags_out = self._flags_to_callee(block)
+            site = self.resume.get(end)
+            return self._made(block, infos, [] if site is None else [site], [], None, True, flags_out)
+        elif flow == JUMP_INDIRECT:
+            address = block.end - block.facts[-1].size
+            table = self.function.tables.get(address) or self.function.guarded.get(address)
+            flags_out = self.across.indirect
+            if table is not None:
+                wanted = list(dict.fromkeys(t for t in table.targets if t in self.number))
+        elif flow == RET:
+            flags_out = self.across.returns.get(self.function.start, 0) | self.across.returned
+        elif flow not in (TRAP, INVALID):
+            raise AssertionError(flow)
+        outside = [address for address in wanted if address not in self.number]
+        for address in outside:
+            flags_out |= primitives(self.across.entries.get(address, 0))
+            leaves = True
+        succ = list(dict.fromkeys(self.number[address] for address in wanted if address in self.number))
+        return self._made(block, infos, succ, outside, table, leaves, flags_out)
+
+    def _made(
+        self,
+        block: Block,
+        infos: list[Info],
+        succ: list[int],
+        outside: list[int],
+        table: JumpTable | None,
+        leaves: bool,
+        flags_out: int,
+    ) -> Node:
+        summary = liveness.summarize(infos)
+        if block.flow == SYSCALL:
+            summary.use |= SYSCALL_USE & ~summary.define
+        return Node(block, infos, summary, succ, outside, table, leaves, flags_out)
+
+    @staticmethod
+    def target(block: Block) -> int:
+        """Where the direct branch or call at the end of a block leads."""
+        taken = block.taken
+        assert taken is not None
+        return taken
+
+    def _flags_to_callee(self, block: Block) -> int:
+        if block.flow == CALL:
+            return primitives(self.across.entries.get(self.target(block), 0))
+        return self.across.indirect if block.flow == CALL_INDIRECT else 0
+
+    # ---- dataflow
+
+    def _dirty(self) -> None:
+        """Registers that may differ from their globals at the end of each block; at an entry none do."""
+        count = len(self.nodes)
+        into = [0] * (count + 1)
+        work = list(range(count, 0, -1))
+        while work:
+            n = work.pop()
+            node = self.nodes[n - 1]
+            node.dirty = out = into[n] | node.summary.define & DIRTIED
+            for to in node.succ:
+                if to <= count and out & ~into[to]:
+                    into[to] |= out
+                    work.append(to)
+
+    def _live(self) -> None:
+        count = len(self.nodes)
+        before: list[list[int]] = [[] for _ in range(count + 1)]
+        for n, node in enumerate(self.nodes, 1):
+            for to in node.succ:
+                if to <= count:
+                    before[to].append(n)
+                elif node.block.flow == SYSCALL:  # flags pass it
+                    before[self.number[node.block.end]].append(n)
+        queued = [True] * (count + 1)
+        work = list(range(1, count + 1))
+        while work:
+            n = work.pop()
+            queued[n] = False
+            node = self.nodes[n - 1]
+            out = (node.dirty | node.flags_out << FLAG_BIT) if node.leaves else 0
+            for to in node.succ:
+                if to <= count:
+                    out |= self.nodes[to - 1].live_in
+                elif node.block.flow == SYSCALL:
+                    out |= self.flags_resumed(node.block.end) << FLAG_BIT
+            node.live_out = out
+            live = node.summary.before(out)
+            if live != node.live_in:
+                node.live_in = live
+                for back in before[n]:
+                    if not queued[back]:
+                        queued[back] = True
+                        work.append(back)
+
+    def flags_resumed(self, address: int) -> int:
+        """The flags that an entry reads from the globals."""
+        return primitives(self.live_at(address) >> FLAG_BIT & STATUS)
+
+
+def primitives(flags: int) -> int:
+    """Flags with the composite ones replaced by their parts: what the globals hold."""
+    if not flags & COMPOSITE:
+        return flags
+    for composite, parts in PARTS.items():
+        if flags & composite:
+            flags |= parts
+    return flags & ~COMPOSITE

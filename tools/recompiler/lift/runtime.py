@@ -1,0 +1,150 @@
+"""The functions that every lifted module has beside the guest's: `run`, ways to an address known only at run time, and
+what is too long to stand in each place that needs it.
+
+They read the pc map (memory 1): a u32 for each byte of the text, 0 where nothing can be entered, else
+1 << 31 | number << 14 | entry, number being the function's place in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from recompiler.lift import runtime_div
+from recompiler.lift.asm import RUNTIME
+from recompiler.lift.regs import I32, I64
+from recompiler.merge import leb
+from recompiler.merge.opcodes import BY_NAME
+
+KNOWN: Final = 1 << 31
+ENTRY_BITS: Final = 14
+NUMBER_BITS: Final = 17
+CODE_TYPE: Final = 0  # (entry i32) -> (pc i64)
+VOID: Final = 0x40
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """A function of the runtime: its type, and its body (locals and all) for a module whose text is this."""
+
+    params: tuple[int, ...]
+    results: tuple[int, ...]
+    body: Callable[[int, int], bytes]  # (start, size) of the text
+
+
+class _Code:
+    """A function body, instruction by instruction."""
+
+    def __init__(self, *locals_: tuple[int, int]) -> None:
+        self.out = bytearray(leb.u32(len(locals_)))
+        for type_, count in locals_:
+            self.out += leb.u32(count) + bytes((type_,))
+
+    def op(self, name: str, *immediates: int) -> None:
+        row = BY_NAME[name]
+        self.out += row.code
+        for letter, value in zip(row.immediates, immediates, strict=True):
+            self.out += leb.s64(value) if letter in "iI" else bytes((value,)) if letter == "b" else leb.u32(value)
+
+    def load_map(self) -> None:
+        """The u32 of memory 1 at the address on the stack."""
+        self.out += BY_NAME["i32.load"].code + b"\x42\x01\x00"
+
+    def done(self) -> bytes:
+        self.op("end")
+        return bytes(self.out)
+
+
+def _look_up(code: _Code, start: int, size: int) -> None:
+    """Local 1 becomes the map's u32 of the pc in local 0; returns the pc where there is none."""
+    code.op("local.get", 0)
+    code.op("i64.const", start)
+    code.op("i64.sub")
+    code.op("local.tee", 2)
+    code.op("i64.const", size)
+    code.op("i64.ge_u")
+    code.op("if", VOID)
+    code.op("local.get", 0)
+    code.op("return")
+    code.op("end")
+    code.op("local.get", 2)
+    code.op("i32.wrap_i64")
+    code.op("i32.const", 2)
+    code.op("i32.shl")
+    code.load_map()
+    code.op("local.tee", 1)
+    code.op("i32.eqz")
+    code.op("if", VOID)
+    code.op("local.get", 0)
+    code.op("return")
+    code.op("end")
+
+
+def _push_entry(code: _Code) -> None:
+    code.op("local.get", 1)
+    code.op("i32.const", (1 << ENTRY_BITS) - 1)
+    code.op("i32.and")
+
+
+def _push_number(code: _Code) -> None:
+    code.op("local.get", 1)
+    code.op("i32.const", ENTRY_BITS)
+    code.op("i32.shr_u")
+    code.op("i32.const", (1 << NUMBER_BITS) - 1)
+    code.op("i32.and")
+
+
+def _indirect(start: int, size: int) -> bytes:
+    """A call to a pc: what it returns is where the guest went on; the pc itself when it cannot be entered."""
+    code = _Code((I32, 1), (I64, 1))
+    _look_up(code, start, size)
+    _push_entry(code)
+    _push_number(code)
+    code.op("return_call_indirect", CODE_TYPE, 0)
+    return code.done()
+
+
+def _jump(start: int, size: int) -> bytes:
+    """A jump to a pc: into a function's start as a tail call, to any other place by returning it, so that the wasm
+    stack unwinds (a longjmp must not pile up frames)."""
+    code = _Code((I32, 1), (I64, 1))
+    _look_up(code, start, size)
+    _push_entry(code)
+    code.op("if", VOID)
+    code.op("local.get", 0)
+    code.op("return")
+    code.op("end")
+    code.op("i32.const", 0)
+    _push_number(code)
+    code.op("return_call_indirect", CODE_TYPE, 0)
+    return code.done()
+
+
+def _run(start: int, size: int) -> bytes:
+    """Runs from a pc until one that cannot be entered, and returns that."""
+    code = _Code((I32, 1), (I64, 1))
+    code.op("loop", VOID)
+    _look_up(code, start, size)
+    _push_entry(code)
+    _push_number(code)
+    code.op("call_indirect", CODE_TYPE, 0)
+    code.op("local.set", 0)
+    code.op("br", 0)
+    code.op("end")
+    code.op("unreachable")
+    return code.done()
+
+
+ROUTINES: Final[dict[str, Routine]] = {
+    "indirect": Routine((I64,), (I64,), _indirect),
+    "jump": Routine((I64,), (I64,), _jump),
+    "run": Routine((I64,), (I64,), _run),
+    "div_u128": Routine(*runtime_div.SIGNATURES["div_u128"], lambda start, size: runtime_div.unsigned()),
+    "div_s128": Routine(*runtime_div.SIGNATURES["div_s128"], lambda start, size: runtime_div.signed()),
+}
+
+
+def routines() -> list[Routine]:
+    """In the order of their indices."""
+    return [ROUTINES[name] for name in RUNTIME]
