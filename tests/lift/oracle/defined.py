@@ -1,0 +1,65 @@
+"""In: an instruction. Out: the flags that the manual defines after it, by CL & 63.
+
+iced's rflags_undefined, corrected by the pages of SDM vol. 2 where it depends on the count.
+"""
+
+from __future__ import annotations
+
+from iced_x86 import Instruction, MemorySizeInfo, Mnemonic, OpKind, RegisterInfo
+
+from recompiler.lift.regs import BE, LE, PARTS, A, C, D, L, O, P, S, Z
+
+CF, PF, AF, ZF, SF, DF, OF = 1, 4, 0x10, 0x40, 0x80, 0x400, 0x800
+BITS = {C: CF, P: PF, A: AF, Z: ZF, S: SF, D: DF, O: OF, BE: 1 << 32, L: 1 << 33, LE: 1 << 34}
+NOTHING = 1 << 63  # the result itself is undefined: the state is skipped
+_EVERY = sum(BITS.values())
+_ICED = (OF, SF, ZF, AF, CF, PF, DF)  # bits 0.. of RflagsBits
+_M = Mnemonic
+_SHIFTS = {_M.SHL, _M.SHR, _M.SAR, _M.SAL}
+_ROTATES = {_M.ROL, _M.ROR, _M.RCL, _M.RCR}
+_DOUBLE = {_M.SHLD, _M.SHRD}
+
+
+def flags_of(want: int) -> int:
+    """A mask of regs.py as bits of RFLAGS, BE L LE at 32..34."""
+    return sum(bit for flag, bit in BITS.items() if want & flag)
+
+
+def defined(insn: Instruction) -> list[int]:
+    """For each CL & 63 a mask as flags_of gives."""
+    if insn.mnemonic in _SHIFTS | _ROTATES | _DOUBLE:
+        size = _size(insn)
+        last = insn.op_count - 1
+        counts = [insn.immediate8] * 64 if insn.op_kind(last) == OpKind.IMMEDIATE8 else list(range(64))
+        return [_mask(_shifted(insn.mnemonic, size, count & (63 if size == 64 else 31))) for count in counts]
+    undefined = sum(bit for n, bit in enumerate(_ICED) if insn.rflags_undefined >> n & 1)
+    return [_mask(undefined)] * 64
+
+
+def _shifted(mnemonic: int, size: int, count: int) -> int:
+    """What is undefined after a shift or rotation by this many bits."""
+    if count == 0:
+        return 0
+    if mnemonic in _ROTATES:
+        return 0 if count == 1 else OF
+    if mnemonic in _DOUBLE and count > size:
+        return NOTHING
+    undefined = AF if count == 1 else AF | OF
+    if count >= size and mnemonic in (_M.SHL, _M.SAL, _M.SHR):
+        undefined |= CF
+    return undefined
+
+
+def _mask(undefined: int) -> int:
+    if undefined & NOTHING:
+        return NOTHING
+    for flag, parts in PARTS.items():
+        if undefined & flags_of(parts):
+            undefined |= BITS[flag]
+    return _EVERY & ~undefined
+
+
+def _size(insn: Instruction) -> int:
+    if insn.op0_kind == OpKind.REGISTER:
+        return int(RegisterInfo(insn.op0_register).size) * 8
+    return int(MemorySizeInfo(insn.memory_size).size) * 8

@@ -1,0 +1,9 @@
+"""What the comparison with this CPU leaves out, each with its reason."""
+
+from __future__ import annotations
+
+# Forms whose result is another by intent.
+NOT_COMPARED: dict[str, str] = {}
+
+# Form -> lanes of 32 or 64 bits in which any NaN is as good as another.
+NAN_LANES: dict[str, int] = {}

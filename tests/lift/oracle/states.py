@@ -1,0 +1,150 @@
+"""In: an instruction. Out: the task for cpu.c: where its memory operands may lie, ranges of counts, defined flags."""
+
+from __future__ import annotations
+
+import ctypes
+
+from iced_x86 import InstructionInfoFactory, MemorySizeInfo, Mnemonic, OpKind, Register, RegisterInfo
+
+from recompiler.lift.decode import Facts
+
+from .defined import defined
+from .encode import CODE, GS
+
+STATES = 2048  # room in the shared file
+DATA = 768
+PAGE = 4096
+
+
+class Operand(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int32) for name in ("used", "base", "index", "scale", "before", "after", "align")),
+        *((name, ctypes.c_int32) for name in ("address_bits", "index_bits", "strict")),
+        ("displacement", ctypes.c_int64),
+    ]
+
+
+class Range(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int32) for name in ("gpr", "bits", "share", "pad")),
+        ("low", ctypes.c_int64),
+        ("high", ctypes.c_int64),
+    ]
+
+
+class Task(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_uint64) for name in ("seed", "n", "code_size", "gs")),
+        ("code", ctypes.c_uint8 * 16),
+        ("operands", Operand * 2),
+        ("ranges", Range * 3),
+        ("fault_share", ctypes.c_uint64),
+        ("defined", ctypes.c_uint64 * 64),
+        *((name, ctypes.c_uint64) for name in ("wanted", "nan", "memory_after", "flat", "compared", "faulted")),
+    ]
+
+
+class State(ctypes.Structure):
+    _fields_ = [
+        ("gpr", ctypes.c_uint64 * 16),
+        ("flags", ctypes.c_uint64),
+        ("fault", ctypes.c_uint32),
+        ("pad", ctypes.c_uint32),
+        ("fault_pc", ctypes.c_uint64),
+        ("pad2", ctypes.c_uint64),
+        ("fx", ctypes.c_uint8 * 512),
+        ("data", ctypes.c_uint8 * DATA),
+    ]
+
+
+class Shared(ctypes.Structure):
+    _fields_ = [
+        ("task", Task),
+        ("room", ctypes.c_uint8 * (PAGE - ctypes.sizeof(Task))),
+        ("inputs", State * STATES),
+        ("native", State * STATES),
+        ("lifted", State * STATES),
+    ]
+
+
+_INFO = InstructionInfoFactory()
+_LONGEST_RUN = 20  # elements of a repeated string instruction
+_BITS = {Mnemonic.BT, Mnemonic.BTS, Mnemonic.BTR, Mnemonic.BTC}
+# Memory operands of 16 bytes that need not be aligned, and those whose misalignment lifted code refuses as the CPU
+# does; misaligned operands of other forms are a fault of the CPU that lifted code does not have (docs/forms.md).
+UNALIGNED = {Mnemonic.MOVUPS, Mnemonic.MOVUPD, Mnemonic.MOVDQU, Mnemonic.LDDQU}
+CHECKED = {Mnemonic.CMPXCHG16B}
+_DIVIDE = {Mnemonic.DIV, Mnemonic.IDIV}
+RCX, RDX = 1, 2
+
+
+def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
+    """Fills the task for an instruction at CODE."""
+    insn = facts.insn
+    ctypes.memset(ctypes.byref(task), 0, ctypes.sizeof(task))
+    task.seed, task.n, task.code_size, task.gs = seed, n, facts.size, GS
+    task.code[: facts.size] = list(facts.raw)
+    task.fault_share = fault_share
+    task.wanted = (1 << 63) - 1
+    task.defined[:] = defined(insn)
+    repeated = insn.is_string_instruction and (insn.has_rep_prefix or insn.has_repne_prefix)
+    # A run that faults half-way has written what came before; see docs/forms.md.
+    task.memory_after = not repeated
+    task.flat = insn.is_string_instruction
+    for each in task.ranges:
+        each.gpr = -1
+    _operands(task, facts, repeated)
+    if repeated:
+        count = 0xFFFFFFFF if insn.op0_kind in _NARROW or insn.op1_kind in _NARROW else 0
+        _range(task, 0, RCX, 0, _LONGEST_RUN, bits=32 if count else 64)
+    elif insn.mnemonic in _BITS and insn.op0_kind == OpKind.MEMORY and insn.op1_kind == OpKind.REGISTER:
+        register = RegisterInfo(insn.op1_register)
+        _range(task, 0, RegisterInfo(register.full_register).number, -1000, 1000, bits=register.size * 8)
+    elif insn.mnemonic in _DIVIDE:
+        _range(task, 0, RDX, -2, 2, share=128)
+
+
+_NARROW = {OpKind.MEMORY_SEG_ESI, OpKind.MEMORY_SEG_EDI, OpKind.MEMORY_ESEDI}
+
+
+def _range(task: Task, number: int, gpr: int, low: int, high: int, *, bits: int = 64, share: int = 256) -> None:
+    each = task.ranges[number]
+    each.gpr, each.low, each.high, each.bits, each.share = gpr, low, high, bits, share
+
+
+def _operands(task: Task, facts: Facts, repeated: bool) -> None:
+    insn = facts.insn
+    for operand, used in zip(task.operands, _INFO.info(insn).used_memory(), strict=False):
+        size = MemorySizeInfo(used.memory_size).size or MemorySizeInfo(insn.memory_size).size or 1
+        operand.used = 1
+        operand.base, operand.index = _number(used.base), _number(used.index)
+        operand.scale = max(used.scale, 1)
+        operand.displacement = _signed(used.displacement) + (GS if used.segment == Register.GS else 0)
+        operand.address_bits = 32 if RegisterInfo(used.base or used.index or Register.RAX).size == 4 else 64
+        operand.index_bits = 8 if used.index == Register.AL else 64
+        operand.before, operand.after = 0, size
+        if operand.base < 0 or operand.base == operand.index:
+            operand.after += operand.scale  # the index reaches no more than every scale-th address
+        operand.align = 16 if size >= 16 and insn.mnemonic not in UNALIGNED else 1
+        operand.strict = size == 16 and insn.mnemonic not in CHECKED
+        if repeated:
+            operand.before, operand.after = _LONGEST_RUN * size, (_LONGEST_RUN + 1) * size
+        elif insn.mnemonic in _BITS:
+            operand.before = operand.after = 128 + 8
+
+
+def _number(register: int) -> int:
+    """The general register's number, or -1: none, or RIP, whose address is fixed when it is encoded."""
+    if register == Register.NONE or RegisterInfo(register).base not in _BASES:
+        return -1
+    return int(RegisterInfo(RegisterInfo(register).full_register).number)
+
+
+_BASES = {Register.AL, Register.AX, Register.EAX, Register.RAX}
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
+
+
+__all__ = ["CODE", "Shared", "State", "Task", "plan"]

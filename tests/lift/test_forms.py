@@ -1,0 +1,60 @@
+"""Every row of the table of forms against this CPU: registers, vectors, memory, defined flags, faults."""
+
+from __future__ import annotations
+
+import platform
+import random
+from collections.abc import Iterator
+
+import pytest
+from testbed import FIGURES
+
+from lift.oracle import encode
+from lift.oracle.check import Cpu, Report, build, check
+from lift.oracle.exclusions import NOT_COMPARED
+from recompiler.lift import forms
+
+pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the oracle is an x86-64 CPU")
+
+forms.find("NOP")  # loads the families
+SHARDS = 12
+TABLE = sorted(text for text in forms.TABLE if text not in NOT_COMPARED)
+
+
+@pytest.fixture(scope="module")
+def cpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cpu]:
+    cpu = Cpu(build(tmp_path_factory.mktemp("oracle")))
+    yield cpu
+    cpu.close()
+
+
+def settle(report: Report, seed: int) -> None:
+    if report.mismatches:
+        pytest.fail(f"seed {seed}: {len(report.mismatches)} instructions differ\n" + "\n".join(report.mismatches[:4]))
+    assert not report.unproved, "no instruction of these forms was run"
+
+
+def test_every_form_is_one_of_the_manual() -> None:
+    assert [text for text in forms.TABLE if text not in encode.codes()] == []
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_a_few_instructions_of_each_form_do_as_this_cpu_does(cpu: Cpu, shard: int) -> None:
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"seed {seed}")
+    report = check(cpu, TABLE[shard::SHARDS], seed, instructions_each=5, states=48, every=False)
+    settle(report, seed)
+    assert report.states > 0
+
+
+@pytest.mark.figures
+@pytest.mark.skipif(not FIGURES, reason="make figures")
+@pytest.mark.parametrize("shard", range(SHARDS * 4))
+def test_thousands_of_states_of_each_form_do_as_this_cpu_does(
+    cpu: Cpu, shard: int, request: pytest.FixtureRequest
+) -> None:
+    seed = random.SystemRandom().getrandbits(32)
+    report = check(cpu, TABLE[shard :: SHARDS * 4], seed, instructions_each=24, states=2000, every=True)
+    print(f"seed {seed}: {report.forms} forms, {report.instructions} instructions, {report.states} states,", end=" ")
+    print(f"{report.faults} of them faults, {len(report.unlifted)} unlifted encodings")
+    settle(report, seed)
