@@ -100,8 +100,13 @@ class Container:
         """What of docs/engine.md's table this container has."""
         return [name for bit, name in enumerate(FORCE_NAMES) if self.in_force >> bit & 1]
 
+    @property
+    def open(self) -> bool:
+        """Whether it can still be asked for anything."""
+        return self._channel.open
+
     def decide(self, request: Request) -> Verdict:
-        """The verdict on an execve in this container. Raises Denied."""
+        """The verdict on an execve in this container, which must be open. Raises Denied."""
         return self._controller.decide(request)
 
     def spawn(

@@ -39,8 +39,10 @@ class Place:
 
     @property
     def state(self) -> str:
-        """running, creating or stopped."""
-        return "running" if self.container else "creating" if self._creating else "stopped"
+        """running, stopping, stopped or creating."""
+        if self.container is not None:
+            return "running" if self.container.open and not self._stopping else "stopping"
+        return "creating" if self._creating else "stopped"
 
     @property
     def controllers(self) -> list[str]:
@@ -49,7 +51,7 @@ class Place:
 
     def ready(self, then: Then) -> None:
         """Gives the container, at once if it runs; makes it otherwise."""
-        if self.container is not None and not self._stopping:
+        if self.container is not None and self.container.open and not self._stopping:
             then(self.container)
             return
         self._pending.append(then)
