@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import os
 import platform
 import socket
@@ -15,41 +14,64 @@ from types import TracebackType
 from typing import Self
 
 import blake3
+from testbed import ROOT
 
 from recompiler import aot
+from vkernel_proto.engine import records, zygote
+from vkernel_proto.engine.records import (
+    CONTAINER,
+    CREATE,
+    EXITED,
+    FORCE,
+    LOAD,
+    MAGIC,
+    RECORD,
+    REPLY,
+    RULE,
+    SIGNAL,
+    SPAWN,
+    STOP,
+    STOPPED,
+    TTY,
+    Message,
+    bitmap,
+)
+from vkernel_proto.engine.zygote import ENGINE
 
-ROOT = Path(__file__).resolve().parents[2]
-ENGINE = ROOT / "tools" / "recompiler" / "engine" / "rc-engine"
 TARGET = f"{platform.machine()}-linux"
-
-RECORD = struct.Struct("<IHHQ6q")
-CONTAINER = struct.Struct("<64sQQIIIIII")
-RULE = struct.Struct("<BBBxHxx16s")
-MAGIC = 0x31454352
-LOAD, CREATE, SPAWN, SIGNAL, STOP, REPLY, EXITED, STOPPED = 1, 2, 3, 4, 5, 0x8000, 0x4001, 0x4002
-TTY = 1
 TIMEOUT = 20
 
-# enum in_force of csrc/engine/engine.h, bit by bit
-FORCE_NAMES = (
-    *("user_ns", "mount_ns", "pid_ns", "net_ns", "ipc_ns", "uts_ns", "root", "chroot", "overlay", "no_devices"),
-    *("landlock_files", "landlock_net", "landlock_scope", "no_capabilities", "no_new_privileges", "seccomp"),
-    "cgroup",
-)
-FORCE = {name: 1 << bit for bit, name in enumerate(FORCE_NAMES)}
+__all__ = [
+    "CREATE",
+    "ENGINE",
+    "EXITED",
+    "FORCE",
+    "LOAD",
+    "MAGIC",
+    "RECORD",
+    "ROOT",
+    "RULE",
+    "SIGNAL",
+    "SPAWN",
+    "STOP",
+    "STOPPED",
+    "TARGET",
+    "TTY",
+    "Container",
+    "Control",
+    "Limits",
+    "Message",
+    "Refused",
+    "Result",
+    "Zygote",
+    "numbers",
+]
 
 
 def numbers() -> dict[str, int]:
     from vkernel_proto.syscalls import TABLE
 
     return {row.name: row.nr for row in TABLE}
-
-
-def bitmap(names: Iterable[str]) -> bytes:
-    bits = 0
-    for name in names:
-        bits |= 1 << numbers()[name]
-    return bits.to_bytes(64, "little")
 
 
 class Refused(Exception):
@@ -59,15 +81,6 @@ class Refused(Exception):
         super().__init__(f"{value}: {text}")
         self.value = value
         self.text = text
-
-
-@dataclass
-class Message:
-    type: int
-    id: int
-    value: tuple[int, ...]
-    data: bytes
-    fds: list[int]
 
 
 class Control:
@@ -82,20 +95,11 @@ class Control:
 
     def send(self, kind: int, values: Sequence[int] = (), data: bytes = b"", fds: Sequence[int] = ()) -> int:
         self._id += 1
-        record = RECORD.pack(MAGIC, kind, 0, self._id, *values, *[0] * (6 - len(values)))
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        self.sock.sendmsg([record, data], rights)
+        records.send(self.sock, kind, self._id, values, data, fds)
         return self._id
 
     def receive(self) -> Message | None:
-        data, ancillary, _, _ = self.sock.recvmsg(1 << 18, socket.CMSG_SPACE(16), socket.MSG_CMSG_CLOEXEC)
-        if not data:
-            return None
-        fds = array.array("i")
-        for _, _, rights in ancillary:
-            fds.frombytes(rights)
-        _, kind, _, ident, *values = RECORD.unpack_from(data)
-        return Message(kind, ident, tuple(values), data[RECORD.size :], list(fds))
+        return records.receive(self.sock)
 
     def request(self, kind: int, values: Sequence[int] = (), data: bytes = b"", fds: Sequence[int] = ()) -> Message:
         ident = self.send(kind, values, data, fds)
@@ -211,10 +215,7 @@ class Zygote:
     containers: list[Container] = field(default_factory=list)  # closed with the zygote at the latest
 
     def __enter__(self) -> Self:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            command = [*self.prefix, str(ENGINE), str(theirs.fileno())]
-            self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], user=self.uid, group=self.uid)
+        self.process, ours = zygote.start(self.prefix, self.uid)
         self.control = Control(ours)
         return self
 
