@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
-from iced_x86 import Code, Mnemonic
+from iced_x86 import Code, Instruction, Mnemonic
 
 from recompiler.lift import liveness, regs
 from recompiler.lift.asm import FUNCTION, PLACE, Asm
@@ -33,9 +34,6 @@ LOCALS: Final = (
 )
 PC: Final = regs.FIRST_TEMPORARY + TEMPORARIES[0][1] + TEMPORARIES[1][1] - 1  # the last i64 temporary
 _SYSCALL_ARGUMENTS: Final = (RAX, regs.RDI, regs.RSI, regs.RDX, regs.R10, regs.R8, regs.R9)
-_GET_SPILL: Final = {
-    (local, number): b"\x20" + leb.u32(local) + b"\x24" + leb.u32(number) for local, number in regs.spills(regs.SPILLED)
-}
 _FAULTS: Final[dict[int, int]] = {Mnemonic.INT3: SIGTRAP, Mnemonic.HLT: SIGSEGV, Mnemonic.INT: SIGSEGV}
 _COUNTERS: Final = frozenset(
     (Code.JRCXZ_REL8_64, Code.LOOP_REL8_64_RCX, Code.LOOPE_REL8_64_RCX, Code.LOOPNE_REL8_64_RCX)
@@ -136,28 +134,20 @@ class _Emitter:
 
     def spill(self, node: Node) -> None:
         """What is dirty, and the flags that the other side reads, into the globals."""
-        for pair in regs.spills(node.dirty | node.flags_out << FLAG_BIT):
-            self.out += _GET_SPILL[pair]
+        self.out += _spill(node.dirty | node.flags_out << FLAG_BIT)
 
     def reload(self, mask: int) -> None:
         """Registers and flags of a mask out of the globals; composites out of their parts."""
-        flags = mask >> FLAG_BIT & STATUS
-        plain = mask & ~(STATUS << FLAG_BIT) | primitives(flags) << FLAG_BIT
-        for local, number in regs.spills(plain):
-            self.out += b"\x23" + leb.u32(number) + b"\x21" + leb.u32(local)
-        if flags & regs.COMPOSITE:
-            asm = Asm(None, flags)  # type: ignore[arg-type]
-            composites(asm, regs.PRIMITIVE)
-            self.out += asm.out
+        self.out += _reload(mask)
 
     def code(self, code: bytes, places: Sequence[tuple[int, int]], end: int) -> bool:
         """A template of the instruction that ends at this address; False when it names one that cannot be."""
-        if not all(0 <= end + displacement < ADDRESS_MAX for _, displacement in places):
-            return False
         base = len(self.out)
-        self.out += code
         for offset, displacement in places:
+            if not 0 <= end + displacement < ADDRESS_MAX:
+                return False
             self.places.append((base + offset, end + displacement))
+        self.out += code
         return True
 
     # ---- branches
@@ -256,7 +246,10 @@ class _Emitter:
                 self.stop(address, infos[n].reason)
                 return
             address += facts.size
-            if not self.code(*made, address):
+            code, places = made
+            if not places:
+                self.out += code
+            elif not self.code(code, places, address):
                 self.stop(address - facts.size, "an address beyond 2 GiB")
                 return
         if straight:
@@ -456,8 +449,7 @@ class _Emitter:
         self.set(GPR + R11)
         self.spill(node)
         if site is not None:
-            for pair in regs.spills(self.flow.flags_resumed(following) << FLAG_BIT):
-                self.out += _GET_SPILL[pair]
+            self.out += _spill(self.flow.flags_resumed(following) << FLAG_BIT)
         for register in _SYSCALL_ARGUMENTS:
             self.get(GPR + register)
         self.address(following)
@@ -468,6 +460,24 @@ class _Emitter:
         self.returned(node, edges)
 
 
+@cache
+def _spill(mask: int) -> bytes:
+    return b"".join(b"\x20" + leb.u32(local) + b"\x24" + leb.u32(number) for local, number in regs.spills(mask))
+
+
+@cache
+def _reload(mask: int) -> bytes:
+    flags = mask >> FLAG_BIT & STATUS
+    plain = mask & ~(STATUS << FLAG_BIT) | primitives(flags) << FLAG_BIT
+    code = b"".join(b"\x23" + leb.u32(number) + b"\x21" + leb.u32(local) for local, number in regs.spills(plain))
+    if flags & regs.COMPOSITE:
+        asm = Asm(Instruction(), flags)
+        composites(asm, regs.PRIMITIVE)
+        code += asm.out
+    return code
+
+
+@cache
 def touched(written: int) -> int:
     """Flags that a writer of these may have to compute."""
     mask = written

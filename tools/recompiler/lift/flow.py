@@ -104,6 +104,8 @@ class Flow:
             address = block.end - block.facts[-1].size
             table = self.function.tables.get(address) or self.function.guarded.get(address)
             flags_out = self.across.indirect
+            for entry in self.function.entries:
+                flags_out |= self.across.entries.get(entry, 0)
             if table is not None:
                 wanted = list(dict.fromkeys(t for t in table.targets if t in self.number))
         elif flow == RET:

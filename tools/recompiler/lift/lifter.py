@@ -108,7 +108,7 @@ def _affected(program: Program, number: int, across: FlagsAcross) -> bool:
     if across.indirect or across.returned:
         return True
     function = program.functions[number]
-    if function.start in across.returns:
+    if function.start in across.returns or not across.entries.keys().isdisjoint(function.entries):
         return True
     return any(
         block.end in across.entries or block.taken in across.entries or block.taken in across.returns

@@ -12,7 +12,7 @@ from typing import Final
 
 from recompiler.lift import forms
 from recompiler.lift.asm import Asm, Unlifted
-from recompiler.lift.decode import Facts
+from recompiler.lift.decode import SYSCALL, Facts
 from recompiler.lift.flags import CONDITIONS
 from recompiler.lift.regs import ALL_GPR, ALL_XMM, COMPOSITE, DIRECTION, FLAG_BIT, PARTS, PRIMITIVE, STATUS
 
@@ -54,7 +54,9 @@ def _learn(facts: Facts) -> Info:
         use |= DIRECTION
     flag_write = facts.flag_writes & PRIMITIVE
     flag_use = facts.flag_reads & PRIMITIVE
-    if insn.condition_code:
+    if facts.flow == SYSCALL:  # it keeps the flags, and R11 is not given them (emit.py)
+        flag_use = flag_write = 0
+    elif insn.condition_code:
         flag_use = CONDITIONS[insn.condition_code][0]
     elif form is not None and form.keeps:
         flag_use &= _true_reads(insn.rflags_read)
