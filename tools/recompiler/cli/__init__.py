@@ -18,6 +18,7 @@ from recompiler.errors import Error
 COMMANDS = {
     "cc": ("cc", "compile C to a wasm module (clang's arguments)"),
     "merge": ("merge", "merge wasm programs into one module with a dispatcher"),
+    "lift": ("lift", "lift an x86-64 Linux program to wasm, without its source"),
     "keygen": ("keygen", "make an Ed25519 key pair"),
     "pubkeys": ("pubkeys", "make a key store of public keys"),
     "manifest": ("manifest", "make the manifest of a wasm module"),

@@ -54,9 +54,16 @@ def command(
 
     Of a BUNDLE (a directory with bundle.sig), `-- ARGV...` names the program, by path or by PATH, and its arguments. It
     runs in a container of its own: changes to files end with it. Exit: its status, or 128 + the signal it died of.
+
+    Of a FILE.lifted (recompiler lift), this process becomes the lifted program, as this user, on this machine's files:
+    for trying out, without signature and policy.
     """
-    if is_bundle(file) and arguments[:1] == ("--",):
+    if arguments[:1] == ("--",) and (is_bundle(file) or file.suffix == ".lifted"):
         arguments = arguments[1:]
+    if file.suffix == ".lifted":
+        from recompiler.lift import objectrun
+
+        objectrun.execute(file, arguments)
     if is_bundle(file) and not arguments:
         raise Error("E_USAGE", f"{file} is a bundle: name the program, recompiler run {file} -- PROGRAM [ARGUMENT]...")
     if is_bundle(file) and run_dir is not None:

@@ -8,6 +8,7 @@ and flags into temporaries, and writes its destination last, so that a fault in 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from iced_x86 import Instruction, OpKind, Register, RegisterInfo
@@ -46,7 +47,7 @@ for _type, _count in TEMPORARIES:
 
 def _register(register: int) -> tuple[str, int, int, bool]:
     """Kind, number, bits and whether it is AH CH DH BH."""
-    info = RegisterInfo(register)
+    info = RegisterInfo(register)  # type: ignore[arg-type]  # the stubs' enumerations are ints at run time
     if Register.AL <= register <= Register.R15:
         high = Register.AH <= register <= Register.BH
         full = RegisterInfo(info.full_register).number
@@ -107,6 +108,8 @@ class Asm:
         """One wasm instruction; for a memory access the immediates are (offset,) or (offset, lane)."""
         code, letters = _CODE[name]
         self.out += code
+        if not letters:
+            return
         if letters[:1] == "m":
             self.out += b"\0" + leb.u32(immediates[0])
             self.out += bytes(immediates[1:])
@@ -365,6 +368,15 @@ class Asm:
             self.op("i32.add")
         self._address = self.keep(I32)
 
+    def move_address(self, push: Callable[[], None]) -> None:
+        """Holds the address plus an i32 that push leaves on the stack."""
+        self.hold_address()
+        assert self._address is not None
+        self.get(self._address)
+        push()
+        self.op("i32.add")
+        self.set(self._address)
+
     def load(self, i: int, size: int) -> None:
         """Pushes a memory operand; holds its address when the instruction writes it too."""
         del i  # x86 has one memory operand per instruction (string instructions have their own way)
@@ -404,7 +416,7 @@ def _memory_bits() -> dict[int, int]:
     from iced_x86 import MemorySize, MemorySizeInfo
 
     return {
-        size: MemorySizeInfo(size).size * 8
+        size: MemorySizeInfo(size).size * 8  # type: ignore[arg-type]
         for name, size in vars(MemorySize).items()
         if isinstance(size, int) and not name.startswith("_")
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from recompiler.lift import binary, discover, objectfile
 from recompiler.lift.asm import PLACE
@@ -21,12 +21,16 @@ Progress = Callable[[str, int, int], None]  # step, done, of
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """module: the lifted object. instructions, functions: how many. unlifted: (address, reason), ascending."""
+    """module: the lifted object. instructions, functions: how many. unlifted: (address, reason), ascending.
+
+    ledger: the object's own document, for people.
+    """
 
     module: bytes
     instructions: int
     functions: int
     unlifted: tuple[tuple[int, str], ...]
+    ledger: dict[str, Any]
 
 
 def lift(data: bytes, *, jobs: int = 1, progress: Progress | None = None) -> Result:
@@ -141,7 +145,7 @@ def _link(program: Program, bodies: Sequence[Body]) -> Result:
         "unlifted": [[address + base, reason] for address, reason in unlifted],
     }
     count = sum(function.size for function in program.functions)
-    return Result(objectfile.write(pieces, document), count, len(pieces), tuple(unlifted))
+    return Result(objectfile.write(pieces, document), count, len(pieces), tuple(unlifted), document)
 
 
 def place(address: int) -> bytes:

@@ -75,7 +75,7 @@ def write(pieces: Sequence[Piece], document: dict[str, Any]) -> bytes:
     numbers = [leb.u32(FIRST + n) for n in range(len(pieces))]
     element = leb.u32(0) + BY_NAME["i32.const"].code + leb.s64(0) + b"\x0b" + writer.vector(numbers)
     pages = (size * 4 + PAGE - 1) // PAGE
-    sections = [
+    parts = [
         (1, [writer.func_type(type_, n) for type_, n in types.items()]),
         (2, imports),
         (3, functions),
@@ -87,7 +87,7 @@ def write(pieces: Sequence[Piece], document: dict[str, Any]) -> bytes:
         (10, [writer.name(body) for body in bodies]),
     ]
     document = {"schema": SCHEMA, "lifter": __version__, **document, "functions": len(pieces)}
-    return writer.module(sections, 0, [writer.custom(SECTION, _contents(pieces, document))])
+    return writer.module(parts, 0, [writer.custom(SECTION, _contents(pieces, document))])
 
 
 def _limits(count: int) -> Limits:
@@ -139,9 +139,11 @@ class Lifted:
 def read(module: bytes) -> Lifted:
     """The section `recompiler.lift` of a module.
 
-    Raises Error E_WASM_HEADER, E_WASM_SECTION, E_WASM_INVALID: no module, or not a lifted one.
+    Raises Error E_WASM_HEADER, E_WASM_INVALID: no module, or not a lifted one.
     """
-    contents = _section(module)
+    contents = sections(module).get(SECTION)
+    if contents is None:
+        raise Error("E_WASM_INVALID", "the module is no lifted object: it has no section recompiler.lift")
     cursor = leb.Cursor(contents, 0, len(contents))
     size = int.from_bytes(cursor.take(4), "little")
     document = strictjson.loads(cursor.take(size), max_depth=8, code="E_WASM_INVALID")
@@ -162,16 +164,19 @@ def read(module: bytes) -> Lifted:
     return Lifted(document, entries)
 
 
-def _section(module: bytes) -> bytes:
+def sections(module: bytes) -> dict[bytes, bytes]:
+    """The custom sections of a module by name, the last of each. Raises Error E_WASM_HEADER, E_WASM_INVALID."""
     if not module.startswith(PREAMBLE):
         raise Error("E_WASM_HEADER", "not a WebAssembly module")
     cursor = leb.Cursor(module, len(PREAMBLE), len(module))
+    found = {}
     while cursor.at < cursor.end:
         kind = cursor.byte()
         part = cursor.part(cursor.u32())
-        if kind == 0 and part.name() == SECTION:
-            return part.take(part.end - part.at)
-    raise Error("E_WASM_INVALID", "the module is no lifted object: it has no section recompiler.lift")
+        if kind == 0:
+            name = part.name()
+            found[name] = part.take(part.end - part.at)
+    return found
 
 
 def pc_map(lifted: Lifted) -> bytearray:
