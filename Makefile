@@ -9,10 +9,10 @@ FUZZ_SECONDS ?= 60
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench figures fuzz lock clean
+.PHONY: help setup build demo demo-multitool test lint bench figures fuzz lock clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready ## .venv with the locked dependencies (the compiler among them: 100 MB, fetched once)
 
@@ -31,6 +31,9 @@ build: setup ## the C library and the loader stubs
 
 demo: build ## hello world: compile, sign, verify, run
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/hello/demo.sh
+
+demo-multitool: build ## an image of three programs and a script: one signed bundle, run
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/multitool/demo.sh
 
 test: build ## the tests (under five minutes on two cores)
 	@$(PY) -m pytest -q
