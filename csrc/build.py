@@ -367,7 +367,7 @@ def lifted() -> None:
     settings = BUILD / "lifted" / "engine_settings.h"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(aot.header())
-    sources = [*sorted((folder / "lifted").glob("*.c")), CSRC / "rc_error.c"]
+    sources = [*sorted((folder / "lifted").glob("*.c")), CSRC / "rc_error.c", CSRC / "rc_seccomp.c"]
     flags = [
         "-target",
         f"{arch}-linux-gnu",

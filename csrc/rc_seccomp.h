@@ -8,7 +8,7 @@
  * none of them (WITHOUT). Bits are looked for in the low word: the kernel takes PROT_EXEC and the like from no other.
  */
 enum rc_seccomp_kind { RC_SECCOMP_ANY, RC_SECCOMP_EQUAL, RC_SECCOMP_WITH, RC_SECCOMP_WITHOUT };
-enum { RC_SECCOMP_CHECKS = 2, RC_SECCOMP_RULES = 192 };
+enum { RC_SECCOMP_CHECKS = 2, RC_SECCOMP_RULES = 288 };
 struct rc_seccomp_rule {
     int nr;
     struct rc_seccomp_check {

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from engine import inject
 
 from lift.guest_wat import (
     DATA,
@@ -350,9 +351,73 @@ def test_nothing_in_a_guest_is_executable_and_nothing_of_the_files_stays_open(tm
             while Path(f"/proc/{process.pid}/syscall").read_text().split()[0] != "0":
                 pass
             assert sorted(os.listdir(f"/proc/{process.pid}/fd")) == ["0", "1", "2"]
+            assert "Seccomp:\t2\n" in Path(f"/proc/{process.pid}/status").read_text()
         finally:
             process.communicate(b"x")
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "arguments"),
+    {
+        "mmap of code": (9, (0, 4096, 5, 0x22, -1 & (1 << 64) - 1, 0)),
+        "mprotect to code": (10, (0, 4096, 4)),
+        "execve": (59, ()),
+        "fork": (57, ()),
+        "clone3": (435, ()),
+        "ptrace": (101, ()),
+        "process_vm_writev": (311, ()),
+        "io_uring_setup": (425, ()),
+        "mount": (165, ()),
+        "bpf": (321, ()),
+        "a number without a row": (500, ()),
+    }.values(),
+    ids=str,
+)
+def test_what_the_table_refuses_kills_whoever_gets_round_it(
+    tmp_path: Path, number: int, arguments: tuple[int, ...]
+) -> None:
+    guest = Guest(tmp_path, [syscall(0, 0, DATA, 1), syscall(EXIT, 0)])
+    with subprocess.Popen(
+        [str(RUNNER), *map(str, guest.files), "program"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            while Path(f"/proc/{process.pid}/syscall").read_text().split()[0] != "0":
+                pass
+            with pytest.raises(ProcessLookupError):
+                inject.syscall_in(process.pid, number, *arguments)
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("offset", "packed"),
+    {
+        "32 bits": (4, b"\1"),
+        "another machine": (18, b"\x28"),
+        "a relocatable file": (16, b"\1"),
+        "no program headers": (56, b"\0"),
+        "more program headers than a file has": (56, b"\xff"),
+        "headers behind the end": (32, b"\xff" * 7),
+        "a segment behind the end of the file": (64 + 56 + 8, struct.pack("<Q", 1 << 40)),
+        "a segment above 4 GiB": (64 + 56 + 16, struct.pack("<Q", (1 << 32) + 0x1000)),
+        "a segment on the zero page": (64 + 56 + 16, struct.pack("<Q", 0x1000)),
+        "a segment on the stack's last page": (64 + 112 + 16, struct.pack("<Q", (1 << 32) - 0x1000)),
+        "an address that wraps": (64 + 56 + 16, struct.pack("<Q", -0x1000 & (1 << 64) - 1)),
+        "a size that wraps": (64 + 112 + 40, struct.pack("<Q", (1 << 64) - 1)),
+        "more in the file than in memory": (64 + 112 + 40, struct.pack("<Q", 1)),
+        "a segment twice": (64 + 112 + 16, struct.pack("<Q", TEXT)),
+        "an offset that does not fit its address": (64 + 56 + 8, struct.pack("<Q", 0x1001)),
+        "a dynamic program": (64 + 56, struct.pack("<I", 3)),
+    }.values(),
+    ids=str,
+)
+def test_a_malformed_program_is_refused_before_it_runs(tmp_path: Path, offset: int, packed: bytes) -> None:
+    guest = Guest(tmp_path, [syscall(EXIT, 0)], b"data")
+    program = guest.files[0].read_bytes()
+    guest.files[0].write_bytes(program[:offset] + packed + program[offset + len(packed) :])
+    result = guest.run()
+    assert (result.returncode, result.stderr[:23]) == (125, b"recompiler: E_LIFT_ELF:")
 
 
 def test_the_documented_syscalls_are_those_of_the_table() -> None:

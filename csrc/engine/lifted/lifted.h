@@ -127,6 +127,9 @@ int syscall_document(void);
 /* What Linux answers, with the row's pointers and strings made the host's. */
 int64_t syscall_pass(struct call *call, const struct linux_row *row);
 
+/* ---- lockdown.c: the table again, as the kernel's own. E_SANDBOX. */
+int lockdown(struct rc_error *err);
+
 /* ---- linux_*.c: rows that need more than their pointers made the host's */
 #define HANDLER(name) int64_t linux_##name(struct call *call)
 /* linux_memory.c */

@@ -39,6 +39,9 @@ int main(int argc, char *argv[]) {
     program_begin(&program);
     signal_begin();
     fault_begin();
+    if (lockdown(&err) < 0) {
+        refuse(&err);
+    }
     register_set(RSP, rsp);
     instance_run(program.entry);
 }

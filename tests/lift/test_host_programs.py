@@ -1,0 +1,102 @@
+"""Syscalls and signals of lifted programs: one C program, run natively and lifted, must say and leave the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lift.guest_wat import RUNNER, TARGET
+from recompiler import aot
+
+pytestmark = pytest.mark.skipif(not RUNNER.exists(), reason="no host of lifted programs was built for this machine")
+SOURCES = sorted((Path(__file__).parent / "host").glob("*.c"))
+PARTS = ("files", "memory", "sockets", "waiting", "handlers", "faults", "process", "pointers")
+DEATHS = {
+    "null": "a read of the zero page",
+    "write": "a write to a read-only page",
+    "jump": "a jump to data",
+    "division": "a division by zero",
+    "ud2": "ud2",
+    "int3": "int3",
+    "hlt": "a privileged instruction",
+    "recursion": "recursion without end",
+    "abort": "abort()",
+    "term": "SIGTERM to itself",
+    "kill": "SIGKILL to itself",
+    "segv": "a sent SIGSEGV",
+    "pipe": "none: a status",
+    "blocked": "a fault while SIGSEGV is blocked",
+    "ground": "a fault while SIGSEGV is ignored",
+    "once": "a fault that the handler returns to, handled once",
+    "loop": "SIGALRM in a loop",
+    "7": "none: status 7",
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A static program and its lifted files."""
+
+    native: Path
+
+    def command(self, lifted: bool) -> list[str]:
+        files = [str(self.native) + suffix for suffix in ("", ".cwasm", ".pcmap")]
+        return [str(RUNNER), *files, str(self.native)] if lifted else [str(self.native)]
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """tests/lift/host, built static for x86-64-v1 and musl, and lifted."""
+    from recompiler.lift import lifter, objectfile
+
+    path = tmp_path_factory.mktemp("host") / "guest"
+    flags = ["-target", "x86_64-linux-musl", "-mcpu=x86_64", "-static", "-O1", "-D_GNU_SOURCE", "-fno-sanitize=all"]
+    command = [sys.executable, "-m", "ziglang", "cc", *flags, "-Wall", "-Wextra", "-Werror", *map(str, SOURCES)]
+    built = subprocess.run([*command, "-o", str(path)], capture_output=True, text=True, timeout=120, check=False)
+    assert built.returncode == 0, built.stderr
+    module = lifter.lift(path.read_bytes()).module
+    Path(f"{path}.pcmap").write_bytes(objectfile.pc_map(objectfile.read(module)))
+    Path(f"{path}.cwasm").write_bytes(aot.compile_module(module, TARGET))
+    return Program(path)
+
+
+def run(
+    program: Program, lifted: bool, folder: Path, arguments: Sequence[str]
+) -> tuple[int, list[str], dict[str, bytes]]:
+    """Status, output, and the files that it left."""
+    folder.mkdir()
+    command = [*program.command(lifted), *arguments]
+    options = {"cwd": folder, "env": {"ONE": "1", "TWO": "two words", "EMPTY": ""}, "stdin": subprocess.DEVNULL}
+    result = subprocess.run(  # type: ignore[call-overload]
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False, **options
+    )
+    left = {
+        str(path.relative_to(folder)): str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+    return result.returncode, result.stdout.decode(errors="replace").splitlines(), left
+
+
+def both(program: Program, folder: Path, *arguments: str) -> tuple[int, list[str]]:
+    native = run(program, False, folder / "native", arguments)
+    lifted = run(program, True, folder / "lifted", arguments)
+    assert lifted == native
+    return native[:2]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_linux_answers_a_lifted_program_as_a_native_one(program: Program, tmp_path: Path, part: str) -> None:
+    status, lines = both(program, tmp_path, part)
+    assert status == 0
+    assert len(lines) >= 20
+
+
+@pytest.mark.parametrize("how", DEATHS)
+def test_a_lifted_program_ends_as_a_native_one(program: Program, tmp_path: Path, how: str) -> None:
+    both(program, tmp_path, "die", how)
