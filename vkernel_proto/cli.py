@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import signal
@@ -125,6 +126,8 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: vkernel.stop())
     sockets = {cid: str(vkernel.listen(cid)) for cid in dict.fromkeys(cids)}
+    gc.collect()
+    gc.freeze()  # what is there now stays: a collection while guests wait shall not look at it
     if as_json:
         click.echo(json.dumps({"status": "serving", "sockets": sockets}))
     else:

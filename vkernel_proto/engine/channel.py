@@ -15,7 +15,6 @@ from vkernel_proto.engine.records import Message
 
 Then = Callable[[Message | None], None]  # None: the engine's side is gone, and with it whatever was asked
 _Waiting = tuple[int, int, tuple[int, ...], bytes, list[int]]
-_SENT = 16  # what one turn reads before others have theirs
 
 
 class Channel:
@@ -80,18 +79,15 @@ class Channel:
     def _ready(self, events: int) -> None:
         if events & WRITE and self._waiting:
             self._flush()
-        for _ in range(_SENT):
-            if not self.open:
-                return
-            try:
-                message = records.receive(self._sock)
-            except BlockingIOError:
-                return
-            except (OSError, Error):
-                message = None
-            if message is None:
-                self.close()
-                return
+        try:
+            message = records.receive(self._sock)  # one a turn: others have theirs in between
+        except BlockingIOError:
+            return
+        except (OSError, Error):
+            message = None
+        if message is None:
+            self.close()
+        else:
             self._take(message)
 
     def _take(self, message: Message) -> None:

@@ -38,7 +38,7 @@ FORCE: Final = {name: 1 << bit for bit, name in enumerate(FORCE_NAMES)}
 
 _NUMBERS: Final = {row.name: row.nr for row in TABLE}
 _SPACE: Final = socket.CMSG_SPACE(4 * 4)
-_ROOM: Final = RECORD.size + DATA_MAX
+_ROOM: Final = 1 << 13  # bytes of the longest record that the engine sends: its texts are short
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ def send(
 def receive(sock: socket.socket) -> Message | None:
     """The next record; None when the engine is gone. Raises OSError (BlockingIOError), Error (E_RPC_FRAME)."""
     try:
-        data, ancillary, _, _ = sock.recvmsg(_ROOM, _SPACE, socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, flags, _ = sock.recvmsg(_ROOM, _SPACE, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
         return None
     if not data:
@@ -78,7 +78,7 @@ def receive(sock: socket.socket) -> Message | None:
     for _, kind, rights in ancillary:
         if kind == socket.SCM_RIGHTS:
             fds.frombytes(rights)
-    if len(data) < RECORD.size:
+    if len(data) < RECORD.size or flags & socket.MSG_TRUNC:
         raise Error("E_RPC_FRAME", f"the engine sent {len(data)} bytes that are no record")
     magic, kind, _, ident, *values = RECORD.unpack_from(data)
     if magic != MAGIC:
