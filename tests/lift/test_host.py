@@ -289,6 +289,25 @@ def test_a_handler_of_sigsegv_on_its_own_stack_sees_the_address(tmp_path: Path) 
     assert sig & 0xFFFFFFFF == signal.SIGSEGV
 
 
+def test_a_handler_of_a_division_changes_registers_and_says_where_to_go_on(tmp_path: Path) -> None:
+    rip, rax = 8 + 16 + 24 + 16 * 8, 8 + 16 + 24 + 13 * 8  # in the frame at rsp: pretcode, flags and link, stack, gpr
+    at_rip, at_rax = (f"(i64.add {get('rsp')} {const(offset)})" for offset in (rip, rax))
+    steps = [
+        syscall(RT_SIGACTION, signal.SIGFPE, DATA, 0, 8),
+        put("rax", const(40)) + f"(call $fault (i32.const {signal.SIGFPE}) HERE)",
+        "(unreachable)",
+        exit_with(f"(i64.add {get('rax')} {get('rbx')})"),
+        *["(unreachable)"] * 4,
+        store(at_rip, f"(i64.add {load(at_rip)} {const(4)})")
+        + store(at_rax, f"(i64.add {load(at_rax)} {const(2)})")
+        + put("rbx", const(99)),
+        RETURN,
+        syscall(RT_SIGRETURN),
+    ]
+    result = Guest(tmp_path, steps, sigaction(pc(8), SA_SIGINFO, pc(10)).ljust(0x1000, b"\0")).run()
+    assert result.returncode == 42
+
+
 def test_signals_in_handlers_nest_and_masks_hold(tmp_path: Path) -> None:
     # SIGUSR1's handler blocks SIGUSR2: sent inside, it arrives behind; with SA_NODEFER the handler itself nests.
     restorer = 30

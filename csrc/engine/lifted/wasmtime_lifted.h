@@ -29,7 +29,8 @@ typedef struct wasm_frame_t wasm_frame_t;
 
 void wasmtime_global_get(wasmtime_context_t *, const wasmtime_global_t *, wasmtime_val_t *out);
 wasmtime_error_t *wasmtime_global_set(wasmtime_context_t *, const wasmtime_global_t *, const wasmtime_val_t *);
-wasm_trap_t *wasmtime_trap_new(const char *message, size_t length);
+enum { WASMTIME_TRAP_UNREACHABLE = 10 };
+wasm_trap_t *wasmtime_trap_new_code(uint8_t code);
 wasmtime_error_t *wasmtime_linker_instantiate(const wasmtime_linker_t *, wasmtime_context_t *,
                                               const wasmtime_module_t *, wasmtime_instance_t *out, wasm_trap_t **trap);
 void wasm_trap_delete(wasm_trap_t *);
