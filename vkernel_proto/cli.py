@@ -156,7 +156,8 @@ def ps(cid: str, run_dir: Path, as_json: bool) -> None:
         return
     click.echo(f"{'PID':>5} {'UID':>6} {'AGE':>9}  SUBJECT")
     for row in rows:
-        click.echo(f"{row['pid']:>5} {row['uid']:>6} {row['age_ms'] / 1000:>8.1f}s  {row['subject']}")
+        what = row.get("subject") or ascii(row.get("path") or row["hash"])[1:-1]  # a bundle's guests are named by file
+        click.echo(f"{row['pid']:>5} {row.get('uid', '-'):>6} {row['age_ms'] / 1000:>8.1f}s  {what}")
 
 
 @main.command(epilog=EXIT_CODES)

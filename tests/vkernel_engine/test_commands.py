@@ -18,10 +18,12 @@ from pathlib import Path
 
 import pytest
 from bundles import TestBundle
+from click.testing import CliRunner
 from testbed import recompiler
 
 from recompiler.run import Plan, execute_bundle
 from vkernel_engine.serving import NULL, Running, eventually, records, serving
+from vkernel_proto.cli import main as vkernel
 
 NOBODY = 65534
 
@@ -151,6 +153,8 @@ def test_ps_lists_one_container_or_all(container: Running) -> None:
     assert (row["cid"], row["pid"], row["path"]) == ("one", pids["one"], "/bin/guest")
     assert b"/bin/guest" in recompiler("ps", *where).stdout
     assert recompiler("ps", *where, "absent", check=False).returncode == 3
+    old = CliRunner().invoke(vkernel, ["ps", "--cid", "one", "--run-dir", str(container.run_dir)])
+    assert (old.exit_code, "/bin/guest" in old.output) == (0, True)
     for control, pid in ((one, pids["one"]), (two, pids["two"])):
         control.signal(pid, signal.SIGKILL)
         control.exited(pid)
