@@ -1,9 +1,11 @@
 /* In: which of its three lives this process begins, and the manifest's allow-list. Out: a seccomp filter (seccomp(2))
  * that kills it for anything else. Filters add up: a guest is under all three. The tables are the documentation. */
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -108,6 +110,12 @@ static const struct rule rules[] = {
     {SYS_landlock_restrict_self, Z, 0, ANY, 0},
 };
 
+/* Syscalls behind a row of the policy of which the engine's code makes only some; `lives` is the policy's. */
+static const struct rule narrow[] = {
+    {SYS_socket, 0, 0, EQUAL, AF_INET}, {SYS_socket, 0, 0, EQUAL, AF_INET6}, {SYS_fcntl, 0, 1, EQUAL, F_DUPFD_CLOEXEC},
+    {SYS_fcntl, 0, 1, EQUAL, F_GETFD},  {SYS_fcntl, 0, 1, EQUAL, F_GETFL},   {SYS_fcntl, 0, 1, EQUAL, F_SETFL},
+};
+
 static struct rc_seccomp_rule one(const struct rule *rule) {
     const int self = rule->check == SELF;
     return (struct rc_seccomp_rule){.nr = rule->nr,
@@ -116,11 +124,24 @@ static struct rc_seccomp_rule one(const struct rule *rule) {
                                                .value = self ? (uint32_t)getpid() : rule->value}}};
 }
 
+static size_t allowed_by_policy(int nr, struct rc_seccomp_rule *out) {
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++) {
+        if (narrow[i].nr == nr) {
+            out[n++] = one(&narrow[i]);
+        }
+    }
+    if (n == 0) {
+        out[n++] = (struct rc_seccomp_rule){.nr = nr};
+    }
+    return n;
+}
+
 int filter_install(enum life life, const uint8_t syscalls[64], struct rc_error *err) {
     struct rc_seccomp_rule out[RC_SECCOMP_RULES];
     uint64_t seen[SYS_NUMBERS / 64] = {0};
     size_t n = 0;
-    /* First what the policy allows without a look at its arguments; the x32 numbers (bit 30) are in no row. */
+    /* First what the policy allows; the x32 numbers (bit 30) are in no row. */
     for (int i = 0; i < sys_row_count; i++) {
         const struct sys_row *row = &sys_rows[i];
         if (syscalls && !(syscalls[row->nr / 8] >> row->nr % 8 & 1)) {
@@ -130,7 +151,7 @@ int filter_install(enum life life, const uint8_t syscalls[64], struct rc_error *
             const unsigned nr = (unsigned)row->needs[k];
             if (!(seen[nr / 64] >> nr % 64 & 1)) {
                 seen[nr / 64] |= UINT64_C(1) << nr % 64;
-                out[n++] = (struct rc_seccomp_rule){.nr = row->needs[k]};
+                n += allowed_by_policy(row->needs[k], out + n);
             }
         }
     }
