@@ -439,6 +439,23 @@ def test_a_malformed_program_is_refused_before_it_runs(tmp_path: Path, offset: i
     assert (result.returncode, result.stderr[:23]) == (125, b"recompiler: E_LIFT_ELF:")
 
 
+def test_files_that_are_handed_over_open_are_not_the_guests(tmp_path: Path) -> None:
+    guest = Guest(tmp_path, [syscall(0, 0, DATA, 1), syscall(EXIT, 0)])
+    fds = [os.open(path, os.O_RDONLY) for path in guest.files]
+    command = [str(RUNNER), *(f"/proc/self/fd/{fd}" for fd in fds), "/named/program"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=fds) as process:
+        try:
+            for fd in fds:
+                os.close(fd)
+            while Path(f"/proc/{process.pid}/syscall").read_text().split()[0] != "0":
+                pass
+            assert sorted(os.listdir(f"/proc/{process.pid}/fd")) == ["0", "1", "2"]
+            assert Path(f"/proc/{process.pid}/comm").read_text() == "program\n"
+        finally:
+            process.communicate(b"x")
+    assert process.returncode == 0
+
+
 def test_the_documented_syscalls_are_those_of_the_table() -> None:
     table = subprocess.run([str(RUNNER), "--syscalls"], capture_output=True, text=True, timeout=20, check=True).stdout
     rows = table.splitlines()[2:]

@@ -99,7 +99,7 @@ int elf_map(struct program *p, const char *path, uint64_t base, struct rc_error 
     if (fd < 0) {
         return rc_fail(err, RC_E_OPEN, 0, "%.100s: %s", path, strerror(errno));
     }
-    *p = (struct program){.path = path};
+    *p = (struct program){0};
     int result = map_file(p, fd, base, err);
     close(fd);
     return result;

@@ -81,7 +81,6 @@ uint64_t guest_pointer(uint64_t address);
 
 /* ---- elf_map.c, stack.c */
 struct program {
-    const char *path;
     uint64_t base, entry, phdr, end; /* guest addresses; end: behind the last segment, page-aligned */
     uint16_t phent, phnum;
 };

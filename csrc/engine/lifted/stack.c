@@ -83,7 +83,7 @@ int stack_make(const struct program *p, char *const argv[], char *const envp[], 
 
     struct pen pen = {top, top - size * 3 / 4}; /* execve's E2BIG is about a quarter; more is not ours to refuse */
     push(&pen, &null, sizeof null);
-    const uint64_t name = push(&pen, p->path, strlen(p->path) + 1);
+    const uint64_t name = push(&pen, program_name, strlen(program_name) + 1);
     int failed = !name || push_strings(&pen, envp, envc) < 0;
     const uint64_t env = pen.at;
     failed = failed || push_strings(&pen, argv, argc) < 0;
