@@ -18,7 +18,7 @@
 #include <sys/ucontext.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, LOW = 128, MIDDLE = 512, HIGH = 128, DATA = LOW + MIDDLE + HIGH };
+enum { PAGE = 4096, LOW = 256, MIDDLE = 512, HIGH = 256, DATA = LOW + MIDDLE + HIGH };
 enum { CODE = 0x20000000, WINDOW = 0x10000000, WINDOW_END = WINDOW + 2 * PAGE, STATES = 2048, SECONDS = 20 };
 
 struct state {
@@ -45,7 +45,7 @@ struct range {
 };
 
 struct task {
-    uint64_t seed, n, code_size, gs;
+    uint64_t seed, n, code_size, fs, gs;
     uint8_t code[16];
     struct operand operands[2];
     struct range ranges[3];
@@ -253,6 +253,8 @@ static void vector(uint8_t *to) {
 /* Where a memory operand lies: mostly around the border of the two pages, sometimes at the window's ends or beyond. */
 static uint64_t address(const struct operand *o, int fault) {
     uint64_t before = (uint64_t)o->before, after = (uint64_t)o->after, at, step = (uint64_t)o->align;
+    if (fault && before) /* the operand lies somewhere about the address */
+        return below(2) ? WINDOW_END - below(64) : WINDOW + below(64);
     if (fault)
         return below(4) ? WINDOW_END - after + 1 + below(after) : WINDOW - 1 - below(after);
     if (below(8) == 0 && before + after <= LOW)
@@ -365,12 +367,16 @@ static uint64_t run_all(struct task *t) {
     memcpy(code + t->code_size, "\xff\x24\x25", 3); /* jmp [slot] */
     memcpy(code + t->code_size + 3, &slot, sizeof slot);
     memcpy(code + 64, &target, sizeof target);
+    uint64_t own;
     syscall(SYS_arch_prctl, ARCH_SET_GS, t->gs);
+    syscall(SYS_arch_prctl, ARCH_GET_FS, &own);
+    syscall(SYS_arch_prctl, ARCH_SET_FS, t->fs); /* nothing below uses errno or a thread's variables */
     memset((void *)(uintptr_t)WINDOW, 0xa5, 2 * PAGE);
     for (uint64_t i = 0; i < t->n; i++) {
         run(&all->in[i], &all->native[i]);
         faults += all->native[i].fault != 0;
     }
+    __asm__ volatile("syscall" : : "a"(SYS_arch_prctl), "D"(ARCH_SET_FS), "S"(own) : "rcx", "r11", "memory");
     return faults;
 }
 

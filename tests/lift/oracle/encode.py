@@ -23,7 +23,7 @@ from recompiler.lift.decode import Facts, facts
 CODE = 0x20000000
 WINDOW = 0x10000000
 MIDDLE = WINDOW + 4096
-GS = 0x00345000
+FS, GS = 0x00346000, 0x00345000
 
 
 def _names(kinds: object) -> dict[int, str]:
@@ -172,7 +172,21 @@ def _wide(insn: Instruction) -> bool:
     return bool(MemorySizeInfo(insn.op_code().memory_size).size >= 16)
 
 
-MODES = ("base", "disp8", "disp32", "sib", "sib8", "rip", "negative", "index", "absolute", "gs", "narrow", "rsp", "rbp")
+MODES = (
+    "base",
+    "disp8",
+    "disp32",
+    "sib",
+    "sib8",
+    "rip",
+    "negative",
+    "index",
+    "absolute",
+    "segment",
+    "narrow",
+    "rsp",
+    "rbp",
+)
 
 
 def _memory(insn: Instruction, number: int, choose: random.Random) -> None:
@@ -182,7 +196,7 @@ def _memory(insn: Instruction, number: int, choose: random.Random) -> None:
     insn.memory_base = choose.choice(registers)
     small, large = choose.choice((1, 8, 0x40, 0x7F)), choose.choice((0x80, 0x1000, 0xFFF8, 0x10000, 0x12345))
     displacement = size = 0
-    if mode in ("disp8", "gs", "narrow"):
+    if mode in ("disp8", "segment", "narrow"):
         displacement, size = small, 1
     elif mode == "disp32":
         displacement, size = large, 4
@@ -209,8 +223,8 @@ def _memory(insn: Instruction, number: int, choose: random.Random) -> None:
     elif mode in ("rsp", "rbp"):
         insn.memory_base = Register.RSP if mode == "rsp" else Register.RBP
         displacement, size = (small, 1) if choose.random() < 0.5 else (0, 0)
-    if mode == "gs":
-        insn.segment_prefix = Register.GS
+    if mode == "segment":
+        insn.segment_prefix = choose.choice((Register.FS, Register.GS))
     if mode == "narrow":
         insn.memory_base = choose.choice(_RANGES["R32"])
         if choose.random() < 0.5:

@@ -23,7 +23,7 @@ from recompiler.merge import leb, writer
 from recompiler.merge.model import FUNC, FUNCREF, FuncType, GlobalType, Limits, TableType
 
 from .defined import BITS
-from .encode import CODE, GS, WINDOW
+from .encode import CODE, FS, GS, WINDOW
 from .states import Shared, State
 
 STATES_AT = 0x40000000
@@ -34,7 +34,7 @@ EXTRA = (("be", I32), ("l", I32), ("le", I32), ("at", I32))
 EXTRA_GLOBAL = {name: len(GLOBALS) + n for n, (name, _) in enumerate(EXTRA)}
 COMPOSITE_GLOBAL = {BE: EXTRA_GLOBAL["be"], L: EXTRA_GLOBAL["l"], LE: EXTRA_GLOBAL["le"]}
 LOCALS = [(16, I64), (16, regs.V128), (11, I32)] + [(n, type_) for type_, n in regs.TEMPORARIES]
-SPOTS = ((WINDOW, 128), (WINDOW + PAGE - 256, 512), (WINDOW + 2 * PAGE - 128, 128))
+SPOTS = ((WINDOW, 256), (WINDOW + PAGE - 256, 512), (WINDOW + 2 * PAGE - 256, 256))
 SIGSEGV = 11
 
 
@@ -292,6 +292,7 @@ class Lifted:
         self.store = store
         exports = linker.instantiate(store, compiled).exports(store)
         self.driver, self.at = exports["driver"], exports["at"]
+        exports["fs"].set_value(store, FS)
         exports["gs"].set_value(store, GS)
         memory = exports["memory"]
         self.base = ctypes.cast(memory.data_ptr(store), ctypes.c_void_p).value or 0
@@ -329,7 +330,7 @@ class Lifted:
         """Whether a byte of the window outside of the data was written."""
         window = ctypes.string_at(self.base + WINDOW, 2 * PAGE)
         low, middle = SPOTS[0], SPOTS[1][0] - WINDOW
-        rest = window[low[1] : middle] + window[middle + 512 : 2 * PAGE - 128]
+        rest = window[low[1] : middle] + window[middle + 512 : 2 * PAGE - 256]
         return rest.count(0xA5) != len(rest)
 
 

@@ -9,10 +9,10 @@ from iced_x86 import InstructionInfoFactory, MemorySizeInfo, Mnemonic, OpKind, R
 from recompiler.lift.decode import Facts
 
 from .defined import defined
-from .encode import CODE, GS
+from .encode import CODE, FS, GS
 
 STATES = 2048  # room in the shared file
-DATA = 768
+DATA = 1024
 PAGE = 4096
 
 
@@ -34,7 +34,7 @@ class Range(ctypes.Structure):
 
 class Task(ctypes.Structure):
     _fields_ = [
-        *((name, ctypes.c_uint64) for name in ("seed", "n", "code_size", "gs")),
+        *((name, ctypes.c_uint64) for name in ("seed", "n", "code_size", "fs", "gs")),
         ("code", ctypes.c_uint8 * 16),
         ("operands", Operand * 2),
         ("ranges", Range * 3),
@@ -67,6 +67,7 @@ class Shared(ctypes.Structure):
     ]
 
 
+SEGMENTS = {Register.FS: FS, Register.GS: GS}
 _INFO = InstructionInfoFactory()
 _LONGEST_RUN = 20  # elements of a repeated string instruction
 _BITS = {Mnemonic.BT, Mnemonic.BTS, Mnemonic.BTR, Mnemonic.BTC}
@@ -82,7 +83,7 @@ def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
     """Fills the task for an instruction at CODE."""
     insn = facts.insn
     ctypes.memset(ctypes.byref(task), 0, ctypes.sizeof(task))
-    task.seed, task.n, task.code_size, task.gs = seed, n, facts.size, GS
+    task.seed, task.n, task.code_size, task.fs, task.gs = seed, n, facts.size, FS, GS
     task.code[: facts.size] = list(facts.raw)
     task.fault_share = fault_share
     task.wanted = (1 << 63) - 1
@@ -119,7 +120,7 @@ def _operands(task: Task, facts: Facts, repeated: bool) -> None:
         operand.used = 1
         operand.base, operand.index = _number(used.base), _number(used.index)
         operand.scale = max(used.scale, 1)
-        operand.displacement = _signed(used.displacement) + (GS if used.segment == Register.GS else 0)
+        operand.displacement = _signed(used.displacement) + SEGMENTS.get(used.segment, 0)
         operand.address_bits = 32 if RegisterInfo(used.base or used.index or Register.RAX).size == 4 else 64
         operand.index_bits = 8 if used.index == Register.AL else 64
         operand.before, operand.after = 0, size

@@ -328,6 +328,9 @@ class Asm:
 
     def _address_part(self, register: int, size: int) -> None:
         _, number, bits, _ = REGISTERS[register]
+        if bits == 8:  # XLATB's AL
+            self.gpr(number, 8)
+            return
         self.get(GPR + number)
         if size != 64:
             self.op("i32.wrap_i64")

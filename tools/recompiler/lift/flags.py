@@ -50,6 +50,11 @@ def needed(a: Asm, written: int, direct: int) -> int:
     return need & written
 
 
+def made_of(written: int) -> int:
+    """The composites that have a part among these flags."""
+    return sum(composite for composite, parts in PARTS.items() if parts & written)
+
+
 def composites(a: Asm, written: int, direct: int = 0) -> None:
     """Wanted composites of which a part was written, out of the primitive flags as they are now."""
     for composite in (BE, L, LE):

@@ -60,6 +60,9 @@ def _learn(facts: Facts) -> Info:
         flag_use = CONDITIONS[insn.condition_code][0]
     elif form is not None and form.keeps:
         flag_use &= _true_reads(insn.rflags_read)
+        for parts in PARTS.values():  # a composite made anew takes its other parts as they are
+            if parts & flag_write:
+                flag_use |= parts & ~flag_write
     known = _INFO[facts] = Info(use, define, flag_use, flag_write, form, "" if form else f"no form: {text}")
     return known
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from recompiler.lift import flags
 from recompiler.lift.asm import Asm, Local, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import I32, PRIMITIVE, A, C, O, P, S, Z
+from recompiler.lift.regs import GPR, I32, PRIMITIVE, A, C, O, P, S, Z
 
 
 def _forms(name: str) -> tuple[str, ...]:
@@ -211,20 +211,29 @@ def xadd(a: Asm) -> None:
 
 @form("CMPXCHG r/m{8,16,32,64}, r{8,16,32,64}", page="2A CMPXCHG")
 def cmpxchg(a: Asm) -> None:
-    """The destination is written in both cases: with its own value when it was not equal."""
+    """Memory is written in both cases: with its own value when it was not equal. A register is then left alone, its
+    upper half too."""
     size, x, y = operands(a)
     a.gpr(0, size)
     accumulator = a.keep(type_of(size))
     if size == 64:
         a.get(x)
         x = a.keep(type_of(size))
-    r = combine(a, size, accumulator, x, "sub")
     flags.compare(a, size, accumulator, x, "eq")
     equal = a.keep(I32)
-    flags.after_sub(a, size, accumulator, x, lambda: r)
-    a.get(y, x, equal)
-    a.op("select")
-    a.write(0, a.keep(type_of(size)), size)
+    flags.after_sub(a, size, accumulator, x, _once(lambda: combine(a, size, accumulator, x, "sub")))
+    if size == 32 and not a.is_memory(0):
+        number = a.register(0)[1]
+        a.get(y)
+        a.op("i64.extend_i32_u")
+        a.gpr(number)
+        a.get(equal)
+        a.op("select")
+        a.set(GPR + number)
+    else:
+        a.get(y, x, equal)
+        a.op("select")
+        a.write(0, a.keep(type_of(size)), size)
     a.get(equal)
     a.op("i32.eqz")
     a.if_()

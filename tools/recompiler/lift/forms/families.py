@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Final
 
-FAMILIES: Final = ("move", "alu", "sse_move", "sse_int", "sse_shuffle", "sse_float", "sse_convert", "sse_state")
+FAMILIES: Final = (
+    *("move", "alu", "shift", "muldiv", "bit", "string", "system", "atomic"),
+    *("sse_move", "sse_int", "sse_shuffle", "sse_float", "sse_convert", "sse_state"),
+)
 
 
 def load() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from iced_x86 import Code
+
 from recompiler.lift import flags
-from recompiler.lift.asm import Asm, Unlifted, t, type_of
+from recompiler.lift.asm import REGISTERS, Asm, Unlifted, t, type_of
 from recompiler.lift.forms import form
 from recompiler.lift.regs import FLAGS, GPR, I32, I64, RAX, RBP, RSP, A, C, D, O, P, S, Z
 
@@ -75,10 +77,17 @@ def _set_rax(a: Asm, size: int, register: int = RAX) -> None:
 @form("LEA r{16,32,64}, m", page="2A LEA")
 def lea(a: Asm) -> None:
     size = a.size(0)
-    a.effective(size)
-    if size == 64 and a.insn.memory_base and a.insn.op_code().address_size == 32:
-        raise Unlifted("LEA with a 32-bit address")
+    narrow = size == 64 and _address_bits(a) == 32
+    a.effective(32 if narrow else size)
+    if narrow:
+        a.op("i64.extend_i32_u")
     a.write(0, a.keep(type_of(size)))
+
+
+def _address_bits(a: Asm) -> int:
+    """32 with an address-size prefix."""
+    part = a.insn.memory_base or a.insn.memory_index
+    return REGISTERS[part][2] if part in REGISTERS else 64
 
 
 @form("XCHG r/m{8,16,32,64}, r{8,16,32,64}", "XCHG r{16,32,64}, {AX,EAX,RAX}", page="2D XCHG")
@@ -100,15 +109,29 @@ def _copy(a: Asm, i: int, size: int) -> int:
     return a.keep(I64)
 
 
-@form("BSWAP r{16,32,64}", page="2A BSWAP")
+@form("BSWAP r{32,64}", page="2A BSWAP")
 def bswap(a: Asm) -> None:
     size = a.size(0)
+    a.get(a.read(0))
+    _reverse(a, size)
+    a.write(0, a.keep(type_of(size)))
+
+
+@form("MOVBE r{16,32,64}, m{16,32,64}", "MOVBE m{16,32,64}, r{16,32,64}", page="2B MOVBE")
+def movbe(a: Asm) -> None:
+    """CPUID does not name it."""
+    size = a.size(0)
+    a.get(a.read(1, size))
+    _reverse(a, size)
+    a.write(0, a.keep(type_of(size)), size)
+
+
+def _reverse(a: Asm, size: int) -> None:
+    """Reverses the bytes of the value on the stack."""
     word = t(size)
-    if size == 16:
-        raise Unlifted("BSWAP r16 is undefined")
-    x = a.read(0)
-    a.get(x)
-    for shift, mask in ((8, 0x00FF00FF00FF00FF), (16, 0x0000FFFF0000FFFF)):
+    bits = max(size, 32)
+    pairs = [(8, 0x00FF00FF00FF00FF)] + ([(16, 0x0000FFFF0000FFFF)] if size == 64 else [])
+    for shift, mask in pairs:
         value = a.keep(type_of(size))
         a.get(value)
         a.const(size, shift)
@@ -120,10 +143,15 @@ def bswap(a: Asm) -> None:
         a.op(f"{word}.and")
         a.const(size, shift)
         a.ops(f"{word}.shl", f"{word}.or")
-    if size == 64:
-        a.op("i64.const", 32)
-        a.op("i64.rotl")
-    a.write(0, a.keep(type_of(size)))
+    if size > 16:
+        a.const(size, bits // 2)
+        a.op(f"{word}.rotl")
+
+
+@form("XLATB", page="2D XLAT/XLATB")
+def xlatb(a: Asm) -> None:
+    a.load(0, 8)
+    a.set_gpr(RAX, 8, a.keep(I32))
 
 
 # ---- stack
@@ -198,7 +226,7 @@ def pop_m(a: Asm) -> None:
 
 @form("LEAVE", page="2A LEAVE")
 def leave(a: Asm) -> None:
-    if a.insn.stack_pointer_increment == 2:
+    if a.insn.code != Code.LEAVEQ:
         raise Unlifted("LEAVE of 16 bits")
     a.gpr(RBP, 32)
     a.op("i64.load", 0)
@@ -209,6 +237,18 @@ def leave(a: Asm) -> None:
     a.set(GPR + RSP)
     a.get(value)
     a.set(GPR + RBP)
+
+
+@form("ENTER imm16, imm8", page="2A ENTER")
+def enter(a: Asm) -> None:
+    """Without nesting, as compilers use it."""
+    if a.insn.code != Code.ENTERQ_IMM16_IMM8 or a.insn.immediate8_2nd & 31:
+        raise Unlifted("ENTER of 16 bits, or nested")
+    push(a, 64, GPR + RBP)
+    a.gpr(RSP)
+    a.set(GPR + RBP)
+    if a.insn.immediate16:
+        move_rsp(a, -a.insn.immediate16)
 
 
 @form("PUSHFQ", page="2B PUSHF/PUSHFD/PUSHFQ")
