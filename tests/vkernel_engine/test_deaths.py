@@ -22,6 +22,7 @@ from vkernel_proto.control import Control
 from vkernel_proto.engine import cgroups
 
 NULLS = (NULL, NULL, NULL)
+ID = f"one-{os.getpid()}"  # groups are the machine's: others may run these tests too
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ def host_pid(control: Control) -> int:
 
 
 def groups() -> list[Path]:
-    """All groups of containers on this machine."""
-    return [path for each in cgroups._here() for path in cgroups._named(each.mount)]
+    """The groups of our container."""
+    return [path for each in cgroups._here() for path in cgroups._named(each.mount) if f".{ID}." in path.name]
 
 
 def test_a_container_that_is_killed_tells_its_clients_and_is_made_again(own: Running) -> None:
@@ -99,8 +100,8 @@ def test_spawns_that_wait_when_the_zygote_dies_are_answered(own: Running) -> Non
 
 def test_after_the_server_nothing_is_left(bundle: TestBundle, tmp_path: Path) -> None:
     before = groups()
-    with serving(bundle, tmp_path, "one") as running:
-        control = running.control()
+    with serving(bundle, tmp_path, ID) as running:
+        control = running.control(ID)
         for _ in range(3):
             control.spawn(["guest", "spin"], NULLS)
         container = host_pid(control)
@@ -109,7 +110,7 @@ def test_after_the_server_nothing_is_left(bundle: TestBundle, tmp_path: Path) ->
         assert len(everyone) == 5
     assert not any(map(alive, everyone))
     assert groups() == before
-    assert {path.name for path in tmp_path.iterdir()} == {"audit", "one.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {"audit", f"{ID}.lock"}
     assert [row["signal"] for row in records(tmp_path / "audit", "exit")] == [9] * 3
     assert records(tmp_path / "audit")[-1]["event"] == "stop"
 
@@ -120,12 +121,12 @@ def test_after_the_server_nothing_is_left(bundle: TestBundle, tmp_path: Path) ->
 @contextmanager
 def process(bundle: TestBundle, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     folder.chmod(0o700)
-    command = [sys.executable, "-m", "vkernel_proto", "serve", "--bundle", bundle.folder, "--cid", "one"]
+    command = [sys.executable, "-m", "vkernel_proto", "serve", "--bundle", bundle.folder, "--cid", ID]
     command += ["--pubkeys", bundle.signer.pubkeys, "--run-dir", folder, "--audit", folder / "audit"]
     server = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE)
     assert server.stdout is not None
     try:
-        assert b"serving one" in server.stdout.readline()
+        assert f"serving {ID}".encode() in server.stdout.readline()
         yield server
     finally:
         server.kill()
@@ -136,7 +137,7 @@ def test_a_vkernel_that_is_killed_leaves_no_process_and_no_group_after_a_restart
     bundle: TestBundle, tmp_path: Path
 ) -> None:
     before = groups()
-    with process(bundle, tmp_path) as first, Control(tmp_path, "one") as control:
+    with process(bundle, tmp_path) as first, Control(tmp_path, ID) as control:
         control.spawn(["guest", "spin"], NULLS)
         control.spawn(["guest", "cat"], NULLS)
         container = host_pid(control)
@@ -147,8 +148,8 @@ def test_a_vkernel_that_is_killed_leaves_no_process_and_no_group_after_a_restart
         first.kill()
         first.wait()
         eventually(lambda: not any(map(alive, everyone)))
-        assert (tmp_path / "one.sock").exists()
-    with process(bundle, tmp_path), Control(tmp_path, "one") as control:
+        assert (tmp_path / f"{ID}.sock").exists()
+    with process(bundle, tmp_path), Control(tmp_path, ID) as control:
         assert output(control, "guest", "echo", "again") == (0, b"again\n")
         new = set(groups()) - set(before)
         assert len(new) == len(control.ask("info")["container"]["cgroups"])
@@ -164,7 +165,7 @@ def test_killed_at_random_moments_no_acknowledged_record_is_lost(bundle: TestBun
     told: list[tuple[str, int]] = []
     for turn in range(3):
         spawned, ended = set(), set()
-        with process(bundle, tmp_path) as server, Control(tmp_path, "one") as control:
+        with process(bundle, tmp_path) as server, Control(tmp_path, ID) as control:
             end = time.monotonic() + dice.random() * 0.2
             control._sock.settimeout(None)
             try:
@@ -186,11 +187,11 @@ def test_killed_at_random_moments_no_acknowledged_record_is_lost(bundle: TestBun
 
 
 def test_sigterm_ends_in_order(bundle: TestBundle, tmp_path: Path) -> None:
-    with process(bundle, tmp_path) as server, Control(tmp_path, "one") as control:
+    with process(bundle, tmp_path) as server, Control(tmp_path, ID) as control:
         pid = control.spawn(["guest", "spin"], NULLS)
         server.send_signal(signal.SIGTERM)
         assert control.exited(pid) == -signal.SIGKILL
         assert server.wait(20) == 0
-    assert not (tmp_path / "one.sock").exists()
+    assert not (tmp_path / f"{ID}.sock").exists()
     with pytest.raises(OSError, match="No such file"):
-        socket.socket(socket.AF_UNIX).connect(str(tmp_path / "one.sock"))
+        socket.socket(socket.AF_UNIX).connect(str(tmp_path / f"{ID}.sock"))

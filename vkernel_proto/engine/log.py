@@ -1,7 +1,7 @@
 """The audit log as the loop writes it: a record is in the file before anybody hears of it, and soon after on the disk.
 
 What is in the file survives a kill of the vkernel at any moment. A loss of power can take what the disk does not have
-yet: a thread brings it there at once, and what came meanwhile with the next turn, so that no start waits for a disk.
+yet: a thread brings it there some milliseconds later, so that no start waits for a disk.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from recompiler.errors import Error
 from vkernel_proto.audit import Audit
 
-PAUSE: Final = 0.005  # seconds between two turns: the records of all that is done meanwhile go together
+PAUSE: Final = 0.005  # seconds before each: the records of all that is done meanwhile go together
 
 
 class Log:
@@ -52,9 +52,9 @@ class Log:
         pause = threading.Event()
         while not self._closing:
             self._new.wait()
+            pause.wait(PAUSE)
             self._new.clear()
             with suppress(Error):  # append raises from then on
                 self._audit.sync()
-            pause.wait(PAUSE)
         with suppress(Error):
             self._audit.sync()
