@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from recompiler.lift import tables
@@ -112,70 +112,62 @@ def _is_stub(block: Block) -> bool:
 def _owners(found: Discovery, blocks: dict[int, Block], starts: list[int], colds: dict[int, int]) -> dict[int, int]:
     """Start of a block -> start of its function: by FDE, else by which function reaches it first."""
     owners: dict[int, int] = {start: start for start in starts}
-    ends = [frame.end for frame in found.frames]
-    begins = [frame.start for frame in found.frames]
-
-    def by_frame(address: int) -> int | None:
-        for _ in range(16):  # a cold part of a cold part of ...
-            at = bisect_right(begins, address) - 1
-            if at < 0 or address >= ends[at]:
-                return owners.get(address, -1)
-            piece = starts[bisect_right(starts, address) - 1] if starts and starts[0] <= address else -1
-            if piece >= begins[at]:
-                return piece
-            if begins[at] not in colds:
-                return None
-            address = colds[begins[at]]
-        return None
-
     loose: list[int] = []
-    for start in blocks:
+    pieces = _pieces(found, starts, colds)
+    low = high = owner = 0
+    for start in sorted(blocks):
+        while start >= high and pieces:
+            low, high, owner = pieces.pop()
         if start not in owners:
-            owner = by_frame(start)
-            if owner is None or owner < 0:
-                loose.append(start)
-            else:
+            if low <= start < high and owner in owners:
                 owners[start] = owner
+            else:
+                loose.append(start)
     if not loose:
         return owners
-    waiting = set(loose)
-    members: dict[int, list[int]] = {}
-    for start, owner in owners.items():
-        members.setdefault(owner, []).append(start)
-    for function in starts:
-        work = members.get(function, [])
-        while work:
-            for successor in _successors(found, blocks[work.pop()]):
-                if successor in waiting:
-                    waiting.remove(successor)
-                    owners[successor] = function
-                    work.append(successor)
-    for start in sorted(waiting):  # reached by nothing that has an owner: a function of its own, with what it reaches
-        if start in owners:
-            continue
-        work = [start]
-        owners[start] = start
-        while work:
-            for successor in _successors(found, blocks[work.pop()]):
-                if successor in waiting and successor not in owners:
-                    owners[successor] = start
-                    work.append(successor)
+    explorer = found.explorer
+    jumped = {target: jump for jump, guess in found.guesser.found.items() for target in guess.targets}
+    for start in loose:
+        path = [start]
+        while path[-1] not in owners:
+            at = path[-1]
+            before = explorer.sources.get(at)  # was explored before it, so there is no circle
+            if before is None and at in jumped:
+                before = explorer.jumps[jumped[at]]
+            if before is None or len(path) > len(blocks):
+                owners[at] = at
+            else:
+                path.append(before)
+        for member in path:
+            owners[member] = owners[path[-1]]
     return owners
 
 
-def _successors(found: Discovery, block: Block) -> list[int]:
-    """Where control can go from a block without leaving the function, whoever owns the places."""
-    flow = block.flow
-    if flow == NEXT or flow in _ON:
-        return [block.end]
-    if flow == COND:
-        return [block.end, block.end + (block.facts[-1].disp or 0)]
-    if flow == JUMP:
-        return [block.end + (block.facts[-1].disp or 0)]
-    if flow == JUMP_INDIRECT:
-        guess = found.guesser.found.get(block.end - block.facts[-1].size)
-        return guess.targets if guess else []
-    return []
+def _pieces(found: Discovery, starts: list[int], colds: dict[int, int]) -> list[tuple[int, int, int]]:
+    """(start, end, function) of the FDEs, cut where a function starts within one; the lowest is last."""
+    pieces: list[tuple[int, int, int]] = []
+    parents: dict[int, int] = {}
+    for frame in found.frames:
+        if frame.start in colds:
+            parents[frame.start] = colds[frame.start]
+        at = frame.start
+        for start in starts[bisect_right(starts, frame.start) : bisect_left(starts, frame.end)]:
+            pieces.append((at, start, at))
+            at = start
+        pieces.append((at, frame.end, at))
+    begins = [piece[0] for piece in pieces]
+
+    def root(start: int) -> int:
+        for _ in range(16):  # a cold part of a cold part of ...
+            if start not in parents:
+                return start
+            at = bisect_right(begins, parents[start]) - 1
+            if at < 0 or parents[start] >= pieces[at][1]:
+                return -1
+            start = pieces[at][2]
+        return -1
+
+    return [(start, end, root(owner)) for start, end, owner in reversed(pieces)]
 
 
 def _link(found: Discovery, blocks: dict[int, Block], owners: dict[int, int]) -> dict[int, set[int]]:

@@ -32,7 +32,7 @@ class Explorer:
     """Recursive descent over a whole binary; every set and dict is by address.
 
     code: instructions. leaders: where blocks must start. runs: where straight decoding began -> its last instruction.
-    ends: end of a run -> where it began. sources: target of a direct jump -> the run that jumps (one of them).
+    ends: end of a run -> where it began. sources: a leader -> the run that first led to it, other than by a call.
     calls: targets of direct calls. resumes: return sites and what follows a syscall or int3. jumps: indirect jump ->
     its run.
     """
@@ -55,7 +55,7 @@ class Explorer:
 
     def explore(self, starts: Iterable[int]) -> None:
         """Adds what is reached from starts; those outside the code are left out."""
-        code, leaders, calls = self.code, self.leaders, self.calls
+        code, leaders, calls, sources = self.code, self.leaders, self.calls, self.sources
         work = list(starts)
         stream = self.streams[0]
         while work:
@@ -78,7 +78,8 @@ class Explorer:
             flow = fact.flow
             if flow == COND:
                 target = end + fact.disp  # type: ignore[operator]
-                self.sources.setdefault(target, start)
+                sources.setdefault(target, start)
+                sources.setdefault(end, start)
                 work.append(target)
                 work.append(end)
             elif flow == CALL:
@@ -87,16 +88,19 @@ class Explorer:
                 work.append(target)
                 if end not in self.walls:
                     self.resumes.add(end)
+                    sources.setdefault(end, start)
                     work.append(end)
             elif flow == JUMP:
                 target = end + fact.disp  # type: ignore[operator]
-                self.sources.setdefault(target, start)
+                sources.setdefault(target, start)
                 work.append(target)
             elif flow == NEXT:
+                sources.setdefault(end, start)
                 work.append(end)
             elif flow in (CALL_INDIRECT, SYSCALL) or (flow == TRAP and fact.code == Code.INT3):
                 if end not in self.walls:
                     self.resumes.add(end)
+                    sources.setdefault(end, start)
                     work.append(end)
             elif flow == JUMP_INDIRECT:
                 self.jumps[last] = start

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from recompiler.lift import bounds, tables
 from recompiler.lift.decode import Facts
-from recompiler.lift.tables import Value
+from recompiler.lift.tables import WORD, Value
 
 if TYPE_CHECKING:
     from recompiler.lift.discover import Discovery
 
 _CHAIN: Final = 48  # instructions that are looked at before a jump
+_FAR: Final = 1 << 40
 _MOST: Final = 2048  # entries of a table whose bound is not seen
 _CANDIDATES: Final = 64  # bases that are tried for one jump
 
@@ -34,6 +35,7 @@ class Guesser:
         self.discovery = discovery
         self.found: dict[int, Guess] = {}
         self.missed: set[int] = set()  # jumps through a table that was not found
+        self._tried: dict[int, tuple[int, int]] = {}  # jump -> what there was to look at
         self._budget = 4 * sum(b - a for a, b in discovery.binary.text) + 65536
         self._refs: list[int] = []
         self._bases: list[tuple[int, int]] = []
@@ -54,6 +56,11 @@ class Guesser:
 
     def _guess(self, jump: int) -> Guess | None:
         code = self.discovery.explorer.chain(jump, _CHAIN)
+        rows = self._near(jump)
+        tried = len(code), len(rows)
+        if self._tried.get(jump) == tried:
+            return None
+        self._tried[jump] = tried
         value, _ = tables.evaluate(code)
         if value is not None:
             targets = self._targets(jump, code, value)
@@ -63,14 +70,21 @@ class Guesser:
         if not registers:
             return None
         self.missed.add(jump)
-        for base in self._candidates(jump):
-            for register in registers:
-                value, _ = tables.evaluate(code, (register, Value(base, base=1)))
-                if value is not None:
-                    targets = self._targets(jump, code, value)
-                    if len(targets) > 1:
-                        self.missed.discard(jump)
-                        return Guess(targets, (register, base))
+        rows.sort(key=lambda row: abs(row[0] - jump))
+        candidates = list(dict.fromkeys(base for _, base in rows[: 4 * _CANDIDATES]))[:_CANDIDATES]
+        for register in registers:
+            origin, _ = tables.evaluate(code, (register, Value(0, base=1)))
+            far, _ = tables.evaluate(code, (register, Value(_FAR, base=1)))
+            if origin is None or far is None:
+                continue
+            # The value is linear in the base: how often the base is in either sum.
+            times, add_times = (far.offset - origin.offset) // _FAR, (far.add - origin.add) // _FAR
+            for base in candidates:
+                value = origin._replace(offset=origin.offset + times * base, add=(origin.add + add_times * base) & WORD)
+                targets = self._targets(jump, code, value)
+                if len(targets) > 1:
+                    self.missed.discard(jump)
+                    return Guess(targets, (register, base))
         return None
 
     def _own_base(self, jump: int, code: list[tuple[int, Facts]], value: Value) -> tuple[int, int] | None:
@@ -82,18 +96,18 @@ class Guesser:
                 return register, base
         return None
 
-    def _candidates(self, jump: int) -> list[int]:
-        """What leas of the same function yield, the nearest one first, each once."""
+    def _near(self, jump: int) -> list[tuple[int, int]]:
+        """The leas of the same function: (address, what it yields)."""
         frame = self.discovery.frame_at(jump)
         low, high = (frame.start, frame.end) if frame else (jump - 65536, jump + 65536)
-        rows = self._bases[bisect_left(self._bases, (low, 0)) : bisect_right(self._bases, (high, 0))]
-        rows.sort(key=lambda row: abs(row[0] - jump))
-        unique = dict.fromkeys(value for _, value in rows)
-        return list(unique)[:_CANDIDATES]
+        return self._bases[bisect_left(self._bases, (low, 0)) : bisect_right(self._bases, (high, 0))]
 
     def _targets(self, jump: int, code: list[tuple[int, Facts]], value: Value) -> list[int]:
         """The targets that a table gives, up to its bound, or to the first word that cannot be one."""
         discovery = self.discovery
+        first = tables.entry(discovery.binary, value, 0)
+        if first is None or not discovery.in_text(first):
+            return []
         bound = bounds.bound(code, value.register, value.at)
         frame = discovery.frame_at(jump)
         at = bisect_right(self._refs, value.offset)
