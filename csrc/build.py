@@ -1,6 +1,6 @@
 """In: the C and Zig sources. Out: the cffi extension recompiler._native, and the loader stubs.
 
-    python csrc/build.py [native] [stubs] [engine] [lifted] [fuzz]        (nothing named: all but fuzz)
+    python csrc/build.py [native] [stubs] [engine] [lifted] [x87] [fuzz]        (nothing named: all but fuzz)
 
 One source list serves all. The compiler is PyPI's ziglang: no gcc and no root needed. The same inputs give the same
 bytes; a target whose inputs have not changed is left alone.
@@ -387,6 +387,18 @@ def lifted() -> None:
     make(PACKAGE / "engine" / "rc-lifted", inputs, [*flags, *link], step)
 
 
+def x87() -> None:
+    """tools/recompiler/engine/x87.wasm: the x87 unit, whose functions the lifter links into what it lifts."""
+    folder = CSRC / "x87"
+    target = ["-target", "wasm32-freestanding", "-mcpu=mvp+wide_arithmetic+bulk_memory+sign_ext", "--stack", "4096"]
+    flags = ["-O", "ReleaseFast", "-fno-entry", "-rdynamic", "-fstrip", *target]
+
+    def step(partial: Path) -> None:
+        run(zig("build-exe", *flags, folder / "x87.zig", f"-femit-bin={partial}"), "x87.wasm")
+
+    make(PACKAGE / "engine" / "x87.wasm", [*folder.glob("*.zig")], flags, step)
+
+
 def libc_abi() -> str:
     return "gnu" if platform.libc_ver()[0] == "glibc" else "musl"
 
@@ -454,12 +466,13 @@ STEPS: dict[str, Callable[[], None]] = {
     "stubs": stubs,
     "engine": engine,
     "lifted": lifted,
+    "x87": x87,
     "fuzz": fuzz,
 }
 
 
 def main(arguments: Sequence[str]) -> int:
-    names = list(arguments) or ["native", "stubs", "engine", "lifted"]
+    names = list(arguments) or ["native", "stubs", "engine", "lifted", "x87"]
     unknown = [name for name in names if name not in STEPS]
     if unknown:
         print(f"build: no step {unknown[0]!r}; there are: {', '.join(STEPS)}", file=sys.stderr)

@@ -14,13 +14,13 @@ from typing import Any
 import wasmtime
 from iced_x86 import Instruction
 
-from recompiler.lift import liveness, objectfile, regs
+from recompiler.lift import liveness, objectfile, regs, x87
 from recompiler.lift.asm import IMPORTS, RUNTIME, Asm
 from recompiler.lift.decode import Facts
 from recompiler.lift.regs import BE, COMPOSITE, FLAG_BIT, GLOBALS, I32, I64, LE, PRIMITIVE, STATUS, L
 from recompiler.lift.runtime import ROUTINES
 from recompiler.merge import leb, writer
-from recompiler.merge.model import FUNC, FUNCREF, FuncType, GlobalType, Limits, TableType
+from recompiler.merge.model import FUNC, FUNCREF, FuncType, Limits, TableType
 
 from .defined import BITS
 from .encode import CODE, FS, GS, WINDOW
@@ -233,24 +233,20 @@ def module(cases: list[Case]) -> bytes:
     numbers = [leb.u32(first + n) for n in range(len(cases))]
     exports = [(b"memory", 2, 0), (b"driver", FUNC, first + len(cases)), (b"at", 3, EXTRA_GLOBAL["at"])]
     exports += [(name.encode(), 3, number) for name, number in regs.GLOBAL.items()]
-    size = Limits(1, len(cases), len(cases))
+    table = Limits(1, len(cases), len(cases))
     sections = [
         (1, [writer.func_type(type_, n) for type_, n in types.items()]),
         (2, imports),
         (3, functions),
-        (4, [writer.table_type(TableType(FUNCREF, size))]),
-        (5, [writer.limits(Limits(1, 1 << 16, 1 << 16))]),
-        (6, [_global(type_) for _, type_ in (*GLOBALS, *EXTRA)]),
+        (4, [writer.table_type(TableType(FUNCREF, table))]),
+        (5, [writer.limits(Limits(1, size, size)) for size in (1 << 16, 1, x87.pages())]),
+        (6, [objectfile.global_(name, type_) for name, type_ in (*GLOBALS, *EXTRA)]),
         (7, [writer.name(name) + bytes((kind,)) + leb.u32(number) for name, kind, number in exports]),
         (9, [leb.u32(0) + b"\x41\0\x0b" + writer.vector(numbers)]),
         (10, [writer.name(body) for body in bodies]),
+        (11, x87.segments()),
     ]
     return writer.module(sections, 0, [])
-
-
-def _global(type_: int) -> bytes:
-    zero = {I32: b"\x41\0", I64: b"\x42\0", regs.V128: b"\xfd\x0c" + bytes(16)}[type_]
-    return writer.global_type(GlobalType(type_, True)) + zero + b"\x0b"
 
 
 # ---- running
@@ -292,8 +288,7 @@ class Lifted:
         self.store = store
         exports = linker.instantiate(store, compiled).exports(store)
         self.driver, self.at = exports["driver"], exports["at"]
-        exports["fs"].set_value(store, FS)
-        exports["gs"].set_value(store, GS)
+        self.bases = [(exports["fs"], FS), (exports["gs"], GS)]
         memory = exports["memory"]
         self.base = ctypes.cast(memory.data_ptr(store), ctypes.c_void_p).value or 0
         # Only the window exists for the guest, and the shared file far from it.
@@ -305,6 +300,8 @@ class Lifted:
     def run(self, number: int, shared: Any, n: int) -> None:
         """Case number over n inputs of the shared file: outputs and faults into its `lifted`."""
         ctypes.memset(self.base + WINDOW, 0xA5, 2 * PAGE)
+        for segment, base in self.bases:
+            segment.set_value(self.store, base)
         done, size = 0, ctypes.sizeof(State)
         while done < n:
             self.at.set_value(self.store, done)

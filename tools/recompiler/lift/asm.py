@@ -13,7 +13,7 @@ from typing import Final
 
 from iced_x86 import Instruction, OpKind, Register, RegisterInfo
 
-from recompiler.lift import regs
+from recompiler.lift import regs, x87
 from recompiler.lift.regs import F32, F64, FIRST_TEMPORARY, GPR, I32, I64, TEMPORARIES, V128, XMM
 from recompiler.merge import leb
 from recompiler.merge.opcodes import BY_NAME
@@ -24,7 +24,7 @@ OFFSET_MAX: Final = 1 << 16  # a displacement below may be the memarg's: nothing
 
 # Functions of every lifted module: imports, then the runtime (runtime.py), then the guest's.
 IMPORTS: Final = ("syscall", "fault", "unlifted", "cpuid", "rdtsc", "safepoint", "stmxcsr", "ldmxcsr")
-RUNTIME: Final = ("indirect", "jump", "run", "div_u128", "div_s128")
+RUNTIME: Final = ("indirect", "jump", "run", "div_u128", "div_s128", *x87.names())
 FUNCTION: Final = {name: number for number, name in enumerate(IMPORTS + RUNTIME)}
 
 _CODE: Final = {name: (row.code, row.immediates) for name, row in BY_NAME.items()}

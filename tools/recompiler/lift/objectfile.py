@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from recompiler import __version__, strictjson
 from recompiler.errors import Error
-from recompiler.lift import regs
+from recompiler.lift import regs, x87
 from recompiler.lift.asm import FUNCTION, IMPORTS
 from recompiler.lift.regs import I32, I64
 from recompiler.lift.runtime import ENTRY_BITS, KNOWN, NUMBER_BITS, routines
@@ -80,11 +80,12 @@ def write(pieces: Sequence[Piece], document: dict[str, Any]) -> bytes:
         (2, imports),
         (3, functions),
         (4, [writer.table_type(TableType(FUNCREF, _limits(len(pieces))))]),
-        (5, [writer.limits(_limits(GUEST_PAGES)), writer.limits(_limits(pages))]),
-        (6, [_global(type_) for _, type_ in regs.GLOBALS]),
+        (5, [writer.limits(_limits(size)) for size in (GUEST_PAGES, pages, x87.pages())]),
+        (6, [global_(name, type_) for name, type_ in regs.GLOBALS]),
         (7, list(_exports())),
         (9, [element]),
         (10, [writer.name(body) for body in bodies]),
+        (11, x87.segments()),
     ]
     document = {"schema": SCHEMA, "lifter": __version__, **document, "functions": len(pieces)}
     return writer.module(parts, 0, [writer.custom(SECTION, _contents(pieces, document))])
@@ -94,13 +95,16 @@ def _limits(count: int) -> Limits:
     return Limits(1, count, count)
 
 
-def _global(type_: int) -> bytes:
-    zero = {I32: b"\x41\0", I64: b"\x42\0", regs.V128: b"\xfd\x0c" + bytes(16)}[type_]
-    return writer.global_type(GlobalType(type_, True)) + zero + b"\x0b"
+def global_(name: str, type_: int) -> bytes:
+    """An item of the section of globals."""
+    first = {I32: b"\x41\0", I64: b"\x42\0", regs.V128: b"\xfd\x0c" + bytes(16)}[type_]
+    if name == x87.STACK:
+        first = b"\x41" + leb.s64(x87.stack_pointer())
+    return writer.global_type(GlobalType(type_, True)) + first + b"\x0b"
 
 
 def _exports() -> Iterable[bytes]:
-    named = [("memory", MEMORY, 0), ("pcmap", MEMORY, 1), ("code", TABLE, 0)]
+    named = [("memory", MEMORY, 0), ("pcmap", MEMORY, 1), ("x87", MEMORY, x87.MEMORY_NUMBER), ("code", TABLE, 0)]
     named += [("run", FUNC, FUNCTION["run"])]
     named += [(name, GLOBAL, number) for name, number in regs.GLOBAL.items()]
     for name, kind, number in named:

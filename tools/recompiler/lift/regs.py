@@ -61,6 +61,7 @@ GLOBALS: Final[tuple[tuple[str, int], ...]] = (
     ("fs", I64),
     ("gs", I64),
     ("pending", I32),
+    ("x87_stack", I32),  # not the guest's: of x87.py's functions
 )
 GLOBAL: Final = {name: number for number, (name, _) in enumerate(GLOBALS)}
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from recompiler.lift import runtime_div
-from recompiler.lift.asm import RUNTIME
+from recompiler.lift import regs, runtime_div, x87
+from recompiler.lift.asm import FUNCTION, RUNTIME
 from recompiler.lift.regs import I32, I64
 from recompiler.merge import leb
 from recompiler.merge.opcodes import BY_NAME
@@ -136,12 +136,25 @@ def _run(start: int, size: int) -> bytes:
     return code.done()
 
 
+def _x87() -> dict[str, Routine]:
+    names = x87.names()
+    parts = x87.functions(FUNCTION[names[0]], regs.GLOBAL[x87.STACK])
+    return {
+        name: Routine(params, results, _fixed(body)) for name, (params, results, body) in zip(names, parts, strict=True)
+    }
+
+
+def _fixed(body: bytes) -> Callable[[int, int], bytes]:
+    return lambda start, size: body
+
+
 ROUTINES: Final[dict[str, Routine]] = {
     "indirect": Routine((I64,), (I64,), _indirect),
     "jump": Routine((I64,), (I64,), _jump),
     "run": Routine((I64,), (I64,), _run),
     "div_u128": Routine(*runtime_div.SIGNATURES["div_u128"], lambda start, size: runtime_div.unsigned()),
     "div_s128": Routine(*runtime_div.SIGNATURES["div_s128"], lambda start, size: runtime_div.signed()),
+    **_x87(),
 }
 
 

@@ -161,12 +161,9 @@ def shift_variable(a: Asm) -> None:
     name = mnemonic(a)
     shape, bits = _SHAPES[name[4]]
     how = _SHIFTS[name[:4]]
-    if a.is_memory(1):
-        a.load(1, 64)
-    else:
-        a.get(a.read(1))
-        a.op("f64x2.extract_lane", 0)
-        a.op("i64.reinterpret_f64")
+    a.get(a.read(1, 128))
+    a.op("f64x2.extract_lane", 0)
+    a.op("i64.reinterpret_f64")
     count = a.keep(I64)
     if name[:4] == "PSRA":
         a.get(a.read(0), count)

@@ -168,21 +168,14 @@ def extract(a: Asm) -> None:
 
 @form("MASKMOVDQU xmm1, xmm2", page="2B MASKMOVDQU")
 def maskmovdqu(a: Asm) -> None:
-    """Stores at [RDI] the bytes of which the mask has the top bit."""
+    """Stores at [RDI] the bytes of which the mask has the top bit. Like this CPU it faults where any byte would."""
     if a.insn.segment_prefix:
         raise Unlifted("MASKMOVDQU with a segment")
     a.gpr(RDI, 32)
     address = a.keep(I32)
-    source, chosen = (XMM + a.register(operand)[1] for operand in (1, 2))
-    a.get(chosen)
-    a.op("i8x16.bitmask")
-    bits = a.keep(I32)
-    for byte in range(16):
-        a.get(bits)
-        a.op("i32.const", 1 << byte)
-        a.op("i32.and")
-        a.if_()
-        a.get(address, source)
-        a.op("i8x16.extract_lane_u", byte)
-        a.op("i32.store8", byte)
-        a.end()
+    a.get(address, XMM + a.register(1)[1], address)
+    a.op("v128.load", 0)
+    a.get(XMM + a.register(2)[1])
+    a.op("i32.const", 7)
+    a.ops("i8x16.shr_s", "v128.bitselect")
+    a.op("v128.store", 0)

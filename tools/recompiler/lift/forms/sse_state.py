@@ -1,6 +1,8 @@
-"""MXCSR: the CPU's own register, which the host reads and sets. Lifted code computes floats with the CPU's instructions,
-so rounding mode, flushing of denormals and sticky flags are right without further work. No exception is unmasked: the
-host remembers the guest's masks and no SIGFPE comes of them."""
+"""MXCSR: the CPU's own register, which the host reads and sets.
+
+Lifted code computes floats with the CPU's instructions, so rounding mode, flushing of denormals and sticky flags are
+right without further work. No exception is unmasked: the host remembers the guest's masks, and no SIGFPE comes of them.
+"""
 
 from __future__ import annotations
 
