@@ -54,7 +54,8 @@ def test_thousands_of_states_of_each_form_do_as_this_cpu_does(
     cpu: Cpu, shard: int, request: pytest.FixtureRequest
 ) -> None:
     seed = random.SystemRandom().getrandbits(32)
-    report = check(cpu, TABLE[shard :: SHARDS * 4], seed, instructions_each=24, states=2000, every=True)
-    print(f"seed {seed}: {report.forms} forms, {report.instructions} instructions, {report.states} states,", end=" ")
+    print(f"seed {seed}")
+    report = check(cpu, TABLE[shard :: SHARDS * 4], seed, instructions_each=12, states=2000, every=True)
+    print(f"{report.forms} forms, {report.instructions} instructions, {report.states} states,", end=" ")
     print(f"{report.faults} of them faults, {len(report.unlifted)} unlifted encodings")
     settle(report, seed)

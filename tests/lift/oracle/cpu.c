@@ -134,8 +134,8 @@ static uint64_t next(void) { /* splitmix64 */
     return z ^ z >> 31;
 }
 
-static uint64_t below(uint64_t n) {
-    return next() % n;
+static uint64_t below(uint64_t n) { /* n below 2^32 */
+    return (next() >> 32) * n >> 32;
 }
 
 static uint64_t integer(void) {
@@ -310,7 +310,10 @@ static void make(const struct task *t, struct state *s) {
             vector(s->fx + 160 + 16 * i);
     }
     for (int i = 0; i < DATA; i += 16)
-        vector(s->data + i);
+        if (i % 64 == 0)
+            vector(s->data + i);
+        else
+            memcpy(s->data + i, below(4) ? s->fx + 160 + 16 * below(16) : s->data + 16 * below((uint64_t)i / 16), 16);
     for (int i = 0; i < 3; i++) {
         const struct range *r = &t->ranges[i];
         if (r->gpr < 0 || below(256) >= (uint64_t)r->share)

@@ -29,6 +29,7 @@ class Form:
 
 
 TABLE: Final[dict[str, Form]] = {}
+_LOADED: Final[list[bool]] = []  # families may be imported one by one before
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 
@@ -62,9 +63,10 @@ def form(*texts: str, page: str, keeps: bool = False) -> Callable[[Emitter], Emi
 
 
 def find(text: str) -> Form | None:
-    """The form of the manual's text, once the families are loaded."""
-    if not TABLE:
+    """The form of the manual's text; loads the families when it is first asked."""
+    if not _LOADED:
         from recompiler.lift.forms import families
 
+        _LOADED.append(True)
         families.load()
     return TABLE.get(text)

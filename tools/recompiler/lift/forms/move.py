@@ -244,11 +244,27 @@ def enter(a: Asm) -> None:
     """Without nesting, as compilers use it."""
     if a.insn.code != Code.ENTERQ_IMM16_IMM8 or a.insn.immediate8_2nd & 31:
         raise Unlifted("ENTER of 16 bits, or nested")
-    push(a, 64, GPR + RBP)
+    frame, top = a.new(I64), a.new(I64)
     a.gpr(RSP)
+    a.op("i64.const", -8)
+    a.op("i64.add")
+    a.tee(frame)
+    a.op("i32.wrap_i64")
+    a.gpr(RBP)
+    a.op("i64.store", 0)
+    a.get(frame)
+    a.op("i64.const", a.insn.immediate16)
+    a.op("i64.sub")
+    a.tee(top)
+    a.op("i32.wrap_i64")
+    touched = a.keep(I32)
+    a.get(touched, touched)  # a frame that cannot be written is a fault now
+    a.op("i32.load8_u", 0)
+    a.op("i32.store8", 0)
+    a.get(frame)
     a.set(GPR + RBP)
-    if a.insn.immediate16:
-        move_rsp(a, -a.insn.immediate16)
+    a.get(top)
+    a.set(GPR + RSP)
 
 
 @form("PUSHFQ", page="2B PUSHF/PUSHFD/PUSHFQ")

@@ -9,7 +9,7 @@ from recompiler.lift.forms import form
 from recompiler.lift.regs import GPR, I32, I64, RAX, RDX, D
 
 RBX, RCX = 3, 1
-SIGILL = 4
+SIGILL, SIGSEGV = 4, 11
 # What Linux gives a process of 64 bits; the rest are 0.
 SELECTORS = {Register.CS: 0x33, Register.SS: 0x2B}
 
@@ -71,8 +71,21 @@ def read_base(a: Asm) -> None:
 
 @form("WR{FS,GS,FS,GS}BASE r{32,32,64,64}", page="2D WRFSBASE/WRGSBASE")
 def write_base(a: Asm) -> None:
+    """An address that is not canonical is #GP."""
     size = a.size(0)
-    a.get(a.read(0))
+    base = a.read(0)
+    if size == 64:
+        a.get(base)
+        a.op("i64.const", 16)
+        a.op("i64.shl")
+        a.op("i64.const", 16)
+        a.op("i64.shr_s")
+        a.get(base)
+        a.op("i64.ne")
+        a.if_()
+        a.fault(SIGSEGV)
+        a.end()
+    a.get(base)
     if size == 32:
         a.op("i64.extend_i32_u")
     a.set_global(_segment(a))
