@@ -43,7 +43,7 @@ _HEAD: Final = """\
 # Escape attempts
 
 {attempts} attempts in {classes} classes. `tests/attacks` makes each of them on every `make test`: against an engine as
-root, against one as an ordinary user, and through `vkernel serve --bundle`. After each attempt the host's files, processes,
+root, one as an ordinary user, and through `vkernel serve --bundle`. After each attempt the host's files, processes,
 mounts and listeners are as they were; after each class a neighbour container, the zygote and the vkernel still serve.
 This page is made by `python tests/attacks/table.py`; a test holds it equal to the table."""
 
