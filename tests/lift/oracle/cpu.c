@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum { PAGE = 4096, LOW = 256, MIDDLE = 512, HIGH = 256, DATA = LOW + MIDDLE + HIGH };
-enum { CODE = 0x20000000, WINDOW = 0x10000000, WINDOW_END = WINDOW + 2 * PAGE, STATES = 2048, SECONDS = 20 };
+enum { CODE = 0x20000000, WINDOW = 0x10000000, WINDOW_END = WINDOW + 2 * PAGE, STATES = 2048, SECONDS = 20, RSP = 4 };
 
 struct state {
     uint64_t gpr[16];
@@ -333,9 +333,9 @@ static void make(const struct task *t, struct state *s) {
         if (!o->used)
             continue;
         aim(s, o, below(256) < t->fault_share, &fixed);
-        if (o->address_bits == 32) { /* the upper halves do not matter */
+        if (o->address_bits == 32) { /* the upper halves do not matter, except to the stack */
             if (o->base >= 0)
-                s->gpr[o->base] = (s->gpr[o->base] & 0xffffffff) | next() << 32;
+                s->gpr[o->base] = (s->gpr[o->base] & 0xffffffff) | (o->base == RSP ? 0 : next() << 32);
             if (o->index >= 0 && o->index != o->base)
                 s->gpr[o->index] = (s->gpr[o->index] & 0xffffffff) | next() << 32;
         }

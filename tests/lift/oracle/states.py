@@ -130,6 +130,8 @@ def _operands(task: Task, facts: Facts, repeated: bool) -> None:
         operand.strict = size == 16 and insn.mnemonic not in CHECKED
         if repeated:
             operand.before, operand.after = _LONGEST_RUN * size, (_LONGEST_RUN + 1) * size
+        elif insn.is_stack_instruction:  # it may use memory on both sides of what it names
+            operand.before, operand.after = 16, size + 16
         elif insn.mnemonic in _BITS:
             operand.before = operand.after = 128 + 8
 
