@@ -100,6 +100,20 @@ def test_a_bad_message_ends_the_connection_with_one_record(
     eventually(lambda: fds_of_this_process() <= open_before + 4)  # the control connection's two ends and file
 
 
+def test_a_message_with_unasked_fds_has_no_answer(running: Running) -> None:
+    ps = b'{"type":"ps","id":1}\n'
+    with running.raw() as raw:
+        raw.hello()
+        raw.send(ps, NULLS)
+        raw.send(ps.replace(b"1", b"2"), NULLS)
+        assert raw.answer() == {}
+    with running.raw() as raw:
+        raw.hello()
+        raw.send(ps[:1], NULLS)
+        raw.send(ps[1:])
+        assert raw.answer() == {}
+
+
 def test_fds_belong_to_the_spawn_they_came_with(running: Running) -> None:
     """Two spawns in one piece of bytes, and one in many."""
     pipes = [os.pipe() for _ in range(3)]

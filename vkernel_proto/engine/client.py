@@ -27,6 +27,8 @@ UNREAD_MAX: Final = 1 << 20  # bytes that a client leaves unread before it is dr
 PIECE: Final = 1 << 16
 BUSY_MAX: Final = 64  # requests without an answer; then it is not read until some have theirs
 LINGER_SECONDS: Final = 2.0
+CARRIER: Final = "spawn"  # the one message that fds come with
+UNASKED: Final = "file descriptors that were not asked for"
 
 Handle = Callable[["Client", dict[str, Any]], None]
 
@@ -172,11 +174,14 @@ class Client:
             del self._input[: end + 1]
             if len(line) >= (LINE_MAX if self.settled else HELLO_MAX):
                 raise Error("E_RPC_FRAME", "a line that is too long")
-            (self._message if self.settled else self._hello)(decode(line))
+            message = decode(line)
+            if self._fds and not self._input and message.get("type") != CARRIER:
+                raise Error("E_RPC_FDS", UNASKED)  # before it is answered: nothing follows that they could belong to
+            (self._message if self.settled else self._hello)(message)
         if len(self._input) >= (LINE_MAX if self.settled else HELLO_MAX):
             raise Error("E_RPC_FRAME", "a line that is too long")
         if len(self._fds) > (1 if self._input else 0):
-            raise Error("E_RPC_FDS", "file descriptors that were not asked for")
+            raise Error("E_RPC_FDS", UNASKED)
 
     def _hello(self, hello: dict[str, Any]) -> None:
         check_fields(hello, HELLO)
