@@ -61,7 +61,8 @@ def _blocks(found: Discovery) -> dict[int, Block]:
 def _colds(found: Discovery) -> dict[int, int]:
     """Start of an FDE that is a cold part -> a place in the code that jumps to it.
 
-    A cold part starts with a CFA that no call leaves, or nothing but jumps of one other FDE leads to it.
+    A cold part starts with a CFA that no call leaves, or nothing but jumps of one other FDE leads to it and it is not
+    aligned as functions are.
     """
     explorer = found.explorer
     jumpers: dict[int, list[int]] = {}
@@ -83,7 +84,10 @@ def _colds(found: Discovery) -> dict[int, int]:
             if not frame.start <= jump < frame.end:
                 other = found.frame_at(jump)
                 sources.setdefault(other.start if other else -1, jump)
-        if sources and (frame.cfa != 8 or (frame.start not in known and len(sources) == 1 and -1 not in sources)):
+        if sources and (
+            frame.cfa != 8
+            or (frame.start % 16 and frame.start not in known and len(sources) == 1 and -1 not in sources)
+        ):
             colds[frame.start] = min(sources.values())
         elif frame.cfa != 8 and frame.start not in known:
             inner = [at for at in jumpers if frame.start < at < frame.end]
@@ -96,7 +100,8 @@ def _colds(found: Discovery) -> dict[int, int]:
 def _starts(found: Discovery, blocks: dict[int, Block], colds: dict[int, int]) -> list[int]:
     """The functions: FDEs that are no cold parts; what is called or referred to outside FDEs; stubs within one."""
     starts = {frame.start for frame in found.frames if frame.start in blocks}
-    for address in found.explorer.calls | found.references | found.named | found.starts:
+    swept = {start for start in found.starts if start not in found.explorer.sources}
+    for address in found.explorer.calls | found.references | found.named | swept:
         if address in blocks:
             frame = found.frame_at(address)
             if frame is None or (address != frame.start and (address in found.named or _is_stub(blocks[address]))):

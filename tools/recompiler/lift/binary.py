@@ -96,6 +96,11 @@ class Binary:
     _starts: list[int] = field(default_factory=list)
     _relocated: set[int] = field(default_factory=set)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file that are mapped."""
+        return sum(len(segment.data) for segment in self.segments)
+
     def segment_at(self, address: int) -> Segment | None:
         """The segment in whose memory address lies."""
         index = bisect_right(self._starts, address) - 1

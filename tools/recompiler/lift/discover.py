@@ -20,7 +20,7 @@ from recompiler.lift.binary import Binary
 from recompiler.lift.decode import Facts
 from recompiler.lift.dynamic import STT_NOTYPE
 from recompiler.lift.ehframe import Fde
-from recompiler.lift.explore import Explorer, padding, plausible
+from recompiler.lift.explore import Explorer, judge, padding
 from recompiler.lift.function import Program
 from recompiler.lift.guess import Guesser
 
@@ -50,9 +50,10 @@ class Discovery:
         self.gaps: list[tuple[int, int]] = []
         self.padding = 0
         self.guesser = Guesser(self)
+        self._words: set[int] | None = None  # aligned words that may be addresses of code
         self._seen = self._swept = 0  # how much of code and of runs was looked at
         self._covered = [bytearray(b - a) for a, b in binary.text]
-        self._judged: dict[tuple[int, int], int | None] = {}  # gaps that were looked at
+        self._judged: dict[tuple[int, int], tuple[list[int], int, int]] = {}  # gaps that were looked at
         self._immediates: dict[Facts, int] = {}
 
     def frame_at(self, address: int) -> Fde | None:
@@ -76,8 +77,10 @@ class Discovery:
             if (symbol.type != STT_NOTYPE or symbol.binding) and not symbol.name.endswith(".cold"):
                 self.named.add(symbol.address)
         for address, size in binary.arrays:
-            words = range(address, address + size, 8) if size else ()
-            self.named.update(word for word in map(self._pointer, words) if self.in_text(word))
+            for at in range(address, address + min(size, binary.size), 8):
+                word = self.word(at, 8)
+                if word is not None and self.in_text(word):
+                    self.named.add(word)
             if not size and binary.code_at(address):
                 self.named.add(address)
         for row in binary.relocations.values():
@@ -87,27 +90,35 @@ class Discovery:
             self.references.update(frame.pads)
         return [*self.named, *self.references, *(frame.start for frame in self.frames)]
 
-    def _pointer(self, address: int) -> int:
+    def word(self, address: int, size: int) -> int | None:
+        """The unsigned integer at address after relocation, whether or not the program can change it."""
         row = self.binary.relocations.get(address)
-        if row is not None:
-            return row.addend
+        if row is not None and size == 8:
+            return row.addend % (1 << 64)
         segment = self.binary.segment_at(address)
-        if segment is None or address + 8 > segment.address + segment.size:
-            return -1
-        return int.from_bytes(self.binary.read(address, 8), "little")
+        if segment is None or address + size > segment.address + len(segment.data):
+            return None
+        at = address - segment.address
+        return int.from_bytes(segment.data[at : at + size], "little")
 
     def pointers(self) -> set[int]:
-        """Aligned words of a file that is not relocated which look like addresses of code."""
+        """Aligned words of a file that is not relocated which are addresses of code, as far as code is known."""
+        if self._words is None:
+            self._words = self._aligned() if self.binary.kind == "exec" else set()
+        code = self.explorer.code
+        found = {word for word in self._words if word in code or (not self.frame_at(word) and not self._inside(word))}
+        self._words -= found
+        return found
+
+    def _aligned(self) -> set[int]:
         found: set[int] = set()
-        if self.binary.kind != "exec":
-            return found
         for segment in self.binary.segments:
             skip = -segment.address % 8
             count = (len(segment.data) - skip) // 8
             if count > 0:
                 words = struct.unpack_from(f"<{count}Q", segment.data, skip)
                 found.update(word for word in words if self.low <= word < self.high)
-        return {word for word in found if self.in_text(word) and not self._inside(word)}
+        return {word for word in found if self.in_text(word)}
 
     def _inside(self, address: int) -> bool:
         """Whether address lies behind the first byte of an instruction that is known, and starts none."""
@@ -124,6 +135,7 @@ class Discovery:
         """The addresses of code that the instructions found since the last call hold."""
         code, low, high = self.explorer.code, self.low, self.high
         found: set[int] = set()
+        vague: set[int] = set()
         fixed = self.binary.kind == "exec"
         lea = Mnemonic.LEA
         immediates = self._immediates
@@ -143,31 +155,28 @@ class Discovery:
                     immediate = immediates[fact] = _address_in(fact)
                 if immediate:
                     if low <= immediate < high and self.in_text(immediate):
-                        found.add(immediate)
-                    else:
+                        vague.add(immediate)
+                    elif self.binary.segment_at(immediate) is not None:
                         self.data.add(immediate)
                         if fact.mnemonic == Mnemonic.MOV:
                             self.bases.append((at, immediate))
         self._seen = len(code)
-        return {value for value in found if not self._inside(value)}
+        return found | {value for value in vague if value % 16 == 0 or not self._inside(value)}
 
     def sweep(self) -> list[int]:
         """Looks through text that nothing has led to; returns where code seems to start there."""
         found: list[int] = []
         self.gaps, self.padding = [], 0
         for start, end in self._unknown():
-            stream = self.explorer.stream_at(start)
-            if stream is None:
-                continue
-            first = self._judged.get((start, end), 0)
-            if first == 0:
-                first = self._judged[start, end] = plausible(stream, start, end)
-            if first is None:
+            judged = self._judged.get((start, end))
+            if judged is None:
+                stream = self.explorer.stream_at(start)
+                judged = self._judged[start, end] = judge(stream, start, end) if stream else ([], end - start, 0)
+            starts, data, idle = judged
+            found += starts
+            self.padding += idle
+            if data:
                 self.gaps.append((start, end))
-            elif first == end:
-                self.padding += end - start
-            else:
-                found.append(first)
         return found
 
     def _unknown(self) -> Iterator[tuple[int, int]]:
@@ -211,20 +220,26 @@ def _discover(binary: Binary, tell: Progress) -> Program:
     found = Discovery(binary)
     explorer = found.explorer
     explorer.explore(sorted(found.seeds()))
-    known = -1
     for turn in range(_ROUNDS):
         tell("discover", turn, _ROUNDS)
-        if len(explorer.leaders) == known:
-            break
-        known = len(explorer.leaders)
-        references = found.refer() | (found.pointers() if turn <= 1 else set())
-        found.references |= references
-        explorer.explore(sorted(references))
-        explorer.explore(found.guesser.turn())
+        known = -1
+        for _ in range(_ROUNDS):
+            if len(explorer.leaders) == known:
+                break
+            known = len(explorer.leaders)
+            references = found.refer()
+            found.references |= references
+            explorer.explore(sorted(references))
+            explorer.explore(found.guesser.turn())
+        pointers = found.pointers()
+        found.references |= pointers
+        explorer.explore(sorted(pointers))
         if len(explorer.leaders) == known:
             gaps = found.sweep()
             found.starts.update(gaps)
             explorer.explore(gaps)
+        if len(explorer.leaders) == known:
+            break
     tell("discover", _ROUNDS, _ROUNDS)
     return assemble.program(found)
 

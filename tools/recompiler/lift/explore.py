@@ -15,6 +15,7 @@ from recompiler.lift.decode import (
     JUMP,
     JUMP_INDIRECT,
     NEXT,
+    RET,
     SYSCALL,
     TRAP,
     Facts,
@@ -138,18 +139,31 @@ def padding(fact: Facts) -> bool:
     return fact.mnemonic in (Mnemonic.NOP, Mnemonic.INT3) or fact is _ZEROS
 
 
-def plausible(stream: Stream, start: int, end: int) -> int | None:
-    """The first instruction of start..end that is no padding, if straight code from there ends by itself within end.
+def judge(stream: Stream, start: int, end: int) -> tuple[list[int], int, int]:
+    """What stands in a gap between known code: (where code seems to start, bytes of data, bytes of padding).
 
-    Returns end if there is only padding, None if what stands there is data.
+    Code is what decodes until control leaves it or until it falls exactly into the code behind the gap.
     """
+    starts: list[int] = []
+    data = idle = 0
+    flow = RET
     known: dict[int, Facts] = {}
     at = start
     while at < end:
         last = stream.run(at, known)
+        first = at
         while at < end and at <= last and padding(known[at]):
             at += known[at].size
-        if at < end and at <= last:
-            flow = known[last].flow
-            return at if flow not in (NEXT, INVALID) and last + known[last].size <= end else None
-    return end
+        idle += min(at, end) - first
+        if at >= end or at > last:
+            continue
+        first = at
+        while at < end and at <= last:
+            at += known[at].size
+        if at > end or known[last].flow == INVALID or (known[last].flow == NEXT and at < end):
+            data += end - first
+            break
+        if flow not in (COND, CALL, CALL_INDIRECT, SYSCALL):
+            starts.append(first)
+        flow = known[last].flow
+    return starts, data, idle

@@ -69,7 +69,6 @@ class Guesser:
         registers = _bases_wanted(code)
         if not registers:
             return None
-        self.missed.add(jump)
         rows.sort(key=lambda row: abs(row[0] - jump))
         candidates = list(dict.fromkeys(base for _, base in rows[: 4 * _CANDIDATES]))[:_CANDIDATES]
         for register in registers:
@@ -77,6 +76,7 @@ class Guesser:
             far, _ = tables.evaluate(code, (register, Value(_FAR, base=1)))
             if origin is None or far is None:
                 continue
+            self.missed.add(jump)
             # The value is linear in the base: how often the base is in either sum.
             times, add_times = (far.offset - origin.offset) // _FAR, (far.add - origin.add) // _FAR
             for base in candidates:
@@ -105,7 +105,7 @@ class Guesser:
     def _targets(self, jump: int, code: list[tuple[int, Facts]], value: Value) -> list[int]:
         """The targets that a table gives, up to its bound, or to the first word that cannot be one."""
         discovery = self.discovery
-        first = tables.entry(discovery.binary, value, 0)
+        first = tables.entry(discovery.binary, value, 0, discovery.word)
         if first is None or not discovery.in_text(first):
             return []
         bound = bounds.bound(code, value.register, value.at)
@@ -121,7 +121,7 @@ class Guesser:
                 and value.offset + index * value.scale >= next_object
             ):
                 break
-            target = tables.entry(discovery.binary, value, index)
+            target = tables.entry(discovery.binary, value, index, discovery.word)
             if target is None or not discovery.in_text(target):
                 break
             if bound is None and frame is not None and not frame.start <= target < frame.end:

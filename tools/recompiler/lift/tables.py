@@ -98,23 +98,25 @@ class Walk:
             return None
         if insn.memory_base == Register.RIP and facts.rip is not None:
             return Value((at + facts.size + facts.rip) & WORD, base=1)
-        base, index = insn.memory_base, insn.memory_index
-        total = Value(insn.memory_displacement & WORD)
-        if base != Register.NONE:
-            number = gpr(base)
-            if number < 0:
-                return None
-            joined = _sum(total, self.register(number, at))
-            if joined is None:
-                return None
-            total = joined
-        if index != Register.NONE:
-            number = gpr(index)
-            if number < 0:
-                return None
-            scaled = _times(self.register(number, at), insn.memory_index_scale)
-            return None if scaled is None else _sum(total, scaled)
-        return total
+        total = [Value(insn.memory_displacement & WORD)]
+        for register, scale in ((insn.memory_base, 1), (insn.memory_index, insn.memory_index_scale)):
+            if register != Register.NONE:
+                number = gpr(register)
+                if number < 0:
+                    return None
+                terms = self._terms(number, scale, at, facts.mnemonic == Mnemonic.LEA)
+                sums = [_sum(one, term) for one in total for term in terms]
+                total = [one for one in sums if one is not None]
+        return total[0] if total else None
+
+    def _terms(self, number: int, scale: int, at: int, loaded: bool) -> list[Value]:
+        """What register * scale can be taken for: what is known of it, or itself as it is at `at`."""
+        value = self.register(number, at)
+        plain = Value(0, register=number, scale=scale, at=at)
+        known = _times(value, scale)
+        if known is None or known == plain or (known.size and not loaded):
+            return [plain]
+        return [known, plain]
 
     def target(self, at: int, facts: Facts) -> Value | None:
         """Where the indirect jump at `at` leads."""
@@ -229,15 +231,15 @@ _RULES: Final[dict[int, Callable[[Walk, int, Facts], Value | None]]] = {
 }
 
 
-def entry(binary: Binary, value: Value, index: int) -> int | None:
-    """Where the jump goes for this index, an address as linked; None where that is not constant."""
+def entry(binary: Binary, value: Value, index: int, read: Callable[[int, int], int | None]) -> int | None:
+    """Where the jump goes for this index (as linked), by the words that read(address, size) gives, or None."""
     if value.register < 0 or not value.size:
         return None
     fixed = binary.kind == "exec"  # loaded where it is linked: the base is 0
     if not fixed and value.base != 1:
         return None
     address = (value.offset + index * value.scale) & WORD
-    word = binary.constant(address, value.size)
+    word = read(address, value.size)
     if word is None:
         return None
     if value.signed and word >> 8 * value.size - 1:
@@ -281,7 +283,7 @@ def prove(binary: Binary, block: Block, count: int, base: tuple[int, int] | None
         return None
     targets: list[int] = []
     for index in range(count):
-        target = entry(binary, value, index)
+        target = entry(binary, value, index, binary.constant)
         if target is None:
             break
         targets.append(target)
