@@ -1,4 +1,4 @@
-"""Signed bundles for tests: programs in, a bundle directory out, made from the formats alone."""
+"""Signed bundles for tests: programs in, a bundle directory out, made with the parts of the build."""
 
 from __future__ import annotations
 
@@ -12,21 +12,17 @@ from typing import Any
 from blake3 import blake3
 from testbed import Signer
 
-from recompiler import aot, manifest, strictjson
+from recompiler import aot, bundle, manifest, strictjson
 from recompiler.append import Claims, Inputs, append
 from recompiler.keyfile import read_private
 from recompiler.merge.merger import merge
+from recompiler.pipeline import inert
 from vkernel_proto.engine.zygote import ENGINE
 from vkernel_proto.syscalls import TABLE
 
 TARGET = f"{platform.machine()}-linux"
 EVERYTHING = tuple(sorted(row.name for row in TABLE))
 BUILT = ENGINE.exists()  # an engine for this machine
-
-
-def inert(wasm: bytes) -> bytes:
-    """What lies in rootfs in place of a program: a module without code that names it."""
-    return b"\0asm\1\0\0\0\0\x2f\x0erecompiler.inert" + blake3(wasm).digest()
 
 
 @dataclass(frozen=True)
@@ -41,14 +37,14 @@ class TestBundle:
 
     @property
     def rootfs(self) -> Path:
-        return self.folder / "rootfs"
+        return self.folder / bundle.ROOTFS
 
-    def sign(self, security_version: int = 0, aot_file: str | None = f"container.{TARGET}.cwasm") -> None:
+    def sign(self, security_version: int = 0, aot_file: str | None = bundle.artifact_name(TARGET)) -> None:
         """Signs what lies in the directory now."""
         aot_path = self.folder / aot_file if aot_file else None
-        inputs = Inputs(self.folder / "container.wasm", self.folder / "manifest.json", None, aot_path)
+        inputs = Inputs(self.folder / bundle.MODULE, self.folder / "manifest.json", None, aot_path)
         claims = Claims(signed_at=int(time.time()), security_version=security_version)
-        append(inputs, self.folder / "bundle.sig", claims, [read_private(self.signer.key)], force=True)
+        append(inputs, self.folder / bundle.SIGNATURE, claims, [read_private(self.signer.key)], force=True)
 
 
 def make_bundle(
@@ -67,16 +63,16 @@ def make_bundle(
 
     cached: wasm -> cwasm that was compiled before; limits: memory_bytes, processes, open_files, connect, bind.
     """
-    rootfs = folder / "rootfs"
+    rootfs = folder / bundle.ROOTFS
     merged = merge([(path.rpartition("/")[2], data) for path, data in programs.items()])
     artifact = (cached or {}).get(merged.data) or aot.compile_module(merged.data, TARGET)
     entries, hashes = {}, {}
     for path, data in programs.items():
         row = merged.entries[blake3(data).hexdigest()]
-        lies = inert(data)
-        hashes[path] = blake3(lies).hexdigest()
-        entries[hashes[path]] = {**row, "paths": [path], "original": blake3(data).hexdigest()}
-        _write(rootfs, path, lies)
+        original = blake3(data).hexdigest()
+        hashes[path] = inert.digest(original)
+        entries[hashes[path]] = {**row, "paths": [path], "original": original}
+        _write(rootfs, path, inert.make(original))
     for path, (text, interpreter) in (scripts or {}).items():
         hashes[path] = blake3(text.encode()).hexdigest()
         row = {**entries[hashes[interpreter]], "kind": "script", "paths": [path], "interpreter": hashes[interpreter]}
@@ -87,18 +83,10 @@ def make_bundle(
         manifest.build(merged.data, name=name, allow=allow, **limits), max_depth=16, code="E_INTERNAL"
     )
     document["entries"] = entries
-    document["aot"] = [
-        {
-            "target": TARGET,
-            "engine": aot.engine(),
-            "settings": aot.settings(TARGET),
-            "blake3": blake3(artifact).hexdigest(),
-            "size": len(artifact),
-        }
-    ]
-    (folder / "container.wasm").write_bytes(merged.data)
+    document["aot"] = [bundle.artifact_row(TARGET, artifact)]
+    (folder / bundle.MODULE).write_bytes(merged.data)
     (folder / "manifest.json").write_bytes(strictjson.dumps(document))
-    (folder / f"container.{TARGET}.cwasm").write_bytes(artifact)
+    (folder / bundle.artifact_name(TARGET)).write_bytes(artifact)
     made = TestBundle(folder, signer, hashes)
     made.sign(security_version)
     return made
