@@ -55,14 +55,25 @@ class Body:
     flags_back: dict[int | None, int] = field(default_factory=dict)
 
 
-def emit(function: Function, numbers: Mapping[int, tuple[int, int]], across: FlagsAcross) -> Body:
-    """The body of a function. numbers: address of an entry -> (index of its wasm function, number of the entry)."""
-    return _Emitter(Flow(function, across), numbers).run()
+def emit(
+    function: Function,
+    numbers: Mapping[int, tuple[int, int]],
+    across: FlagsAcross,
+    marks: list[tuple[int, int]] | None = None,
+) -> Body:
+    """The body of a function. numbers: address of an entry -> (index of its wasm function, number of the entry).
+
+    marks is filled with (offset in the code, address of the instruction whose wasm begins there, or 0 for none).
+    """
+    return _Emitter(Flow(function, across), numbers, marks).run()
 
 
 class _Emitter:
-    def __init__(self, flow: Flow, numbers: Mapping[int, tuple[int, int]]) -> None:
+    def __init__(
+        self, flow: Flow, numbers: Mapping[int, tuple[int, int]], marks: list[tuple[int, int]] | None = None
+    ) -> None:
         self.flow = flow
+        self.marks = marks
         self.numbers = numbers
         self.out = bytearray(LOCALS)
         self.places: list[tuple[int, int]] = []
@@ -79,6 +90,7 @@ class _Emitter:
         stack: list[int] = []
         for at, number in enumerate(shape_.order):
             self.at = at
+            self.mark(0)
             for _ in range(shape_.closes.get(at, 0)):
                 del self.labels[stack.pop()]
                 self.out.append(0x0B)
@@ -107,6 +119,11 @@ class _Emitter:
         return Body(bytes(self.out), self.places, self.unlifted, flags_in, flags_back)
 
     # ---- pieces
+
+    def mark(self, address: int) -> None:
+        """What comes belongs to the instruction at this address, or to none (0)."""
+        if self.marks is not None:
+            self.marks.append((len(self.out), address))
 
     def op(self, *codes: int) -> None:
         self.out += bytes(codes)
@@ -237,8 +254,11 @@ class _Emitter:
         count = len(infos) if straight else len(infos) - 1
         wants = self.wants(node)
         address = block.start
+        marks = self.marks
         for n in range(count):
             facts = block.facts[n]
+            if marks is not None:
+                self.mark(address)
             if node.table is not None and address == node.table.load:
                 self.capture(node.table)
             made = liveness.template(facts, infos[n], wants[n])
@@ -255,6 +275,7 @@ class _Emitter:
         if straight:
             self.leave_or_go(node, edges, block.end)
         else:
+            self.mark(address)
             self.terminator(node, edges, address)
 
     def wants(self, node: Node) -> list[int]:
