@@ -439,6 +439,8 @@ class _Emitter:
 
     def indirect_jump(self, node: Node, edges: Mapping[int, Edge], facts: Facts) -> None:
         if node.table is not None:
+            if node.table.load == node.table.jump:  # jmp [table + index * 8]
+                self.capture(node.table)
             number = self.flow.number
             targets = [number.get(target) for target in node.table.targets]
             self.switch([None if target is None else edges[target] for target in targets], b"\x20" + leb.u32(SWITCH))
