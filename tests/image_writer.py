@@ -46,7 +46,7 @@ def padded(data: bytes) -> bytes:
 
 
 def file(name: str, data: bytes = b"", mode: int = 0o644) -> bytes:
-    return long_name(name) + header(name.encode()[:100], len(data), mode=mode) + padded(data)
+    return long(path=name) + header(name.encode()[:100], len(data), mode=mode) + padded(data)
 
 
 def directory(name: str, mode: int = 0o755) -> bytes:
@@ -54,7 +54,7 @@ def directory(name: str, mode: int = 0o755) -> bytes:
 
 
 def symlink(name: str, target: str) -> bytes:
-    return header(name.encode(), kind=b"2", mode=0o777, target=target.encode())
+    return long(linkpath=target) + header(name.encode(), kind=b"2", mode=0o777, target=target.encode()[:100])
 
 
 def hard_link(name: str, target: str) -> bytes:
@@ -82,8 +82,10 @@ def pax(records: dict[str, bytes], kind: bytes = b"x") -> bytes:
     return header(b"pax", len(data), kind) + padded(data)
 
 
-def long_name(name: str) -> bytes:
-    return pax({"path": name.encode()}) if len(name.encode()) > 100 else b""
+def long(**names: str) -> bytes:
+    """The extension header for what has no room in the other."""
+    found = {key: name.encode() for key, name in names.items() if len(name.encode()) > 100}
+    return pax(found) if found else b""
 
 
 def tar(*entries: bytes) -> bytes:
