@@ -1,0 +1,64 @@
+"""Whole programs: what a lifted one says, its status and the files that it leaves are those of the native one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from testbed import FIGURES
+
+from lift.programs import multicall, reentry, table
+from lift.programs.executable import COMPILERS, HOST, Executable
+
+pytestmark = pytest.mark.skipif(not HOST.exists(), reason="no host of lifted programs was built for this machine")
+SEED = 1
+Linked = Callable[[str, bool, int], Executable]
+
+
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> Linked:
+    """The C programs in one executable, by (compiler, static PIE, which level comes first); each is lifted once."""
+    folder = tmp_path_factory.mktemp("programs")
+    made: dict[tuple[str, bool, int], Executable] = {}
+
+    def make(name: str, pie: bool, level: int) -> Executable:
+        compiler = COMPILERS[name]
+        if missing := compiler.missing():
+            pytest.skip(f"no {missing} here: apt-get install gcc g++ libc6-dev")
+        key = (name, pie, level)
+        if key not in made:
+            made[key] = multicall.link(folder / str(len(made)), table.C, compiler, pie=pie, first_level=level)
+        return made[key]
+
+    return make
+
+
+def check(executable: Executable, programs: tuple[Path, ...], folder: Path) -> None:
+    runs = [run for program in programs for run in table.runs(program)]
+    differences = [line for run in runs for line in executable.differences(run, folder / "run")]
+    assert not differences, "\n".join(differences)
+
+
+@pytest.mark.parametrize("program", table.C, ids=lambda path: path.stem)
+def test_a_lifted_program_does_as_the_native_one(linked: Linked, program: Path, tmp_path: Path) -> None:
+    check(linked("zig musl", False, 0), (program,), tmp_path)
+
+
+def test_programs_do_the_same_when_calls_and_returns_go_through_the_pc_map(linked: Linked, tmp_path: Path) -> None:
+    print(f"seed {SEED}")
+    executable = Executable(linked("zig musl", False, 0).path, reentry.lifting(SEED))
+    check(executable, table.C, tmp_path)
+    assert reentry.Reentering.left > 1000
+
+
+@pytest.mark.figures
+@pytest.mark.skipif(not FIGURES, reason="long: make figures")
+@pytest.mark.parametrize("level", range(5))
+@pytest.mark.parametrize("pie", [False, True], ids=["exec", "static-pie"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_programs_of_every_level_do_as_the_native_ones(
+    linked: Linked, compiler: str, pie: bool, level: int, tmp_path: Path
+) -> None:
+    executable = linked(compiler, pie, level)
+    check(executable, table.C, tmp_path)
