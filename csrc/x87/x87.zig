@@ -363,7 +363,7 @@ export fn x87_tag_word() u32 {
     var word: u32 = 0;
     for (state().r, 0..) |r, i| {
         const x = Float{ .m = r.m, .e = r.e };
-        const special = x.exponent() == n.MAX or x.m & n.TOP_BIT == 0;
+        const special = x.isSpecial() or x.isDenormal();
         const tag: u32 = if (state().tags & bit(@intCast(i)) == 0) 3 else if (x.isZero()) 1 else if (special) 2 else 0;
         word |= tag << @intCast(2 * i);
     }

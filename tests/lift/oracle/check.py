@@ -19,7 +19,6 @@ from recompiler.lift.regs import GPRS, STATUS
 
 from .defined import BITS, flags_of
 from .encode import instructions
-from .exclusions import NAN_LANES
 from .lifted import Case, Lifted, case, touched
 from .states import Shared, plan
 
@@ -136,7 +135,6 @@ def _instruction(
     facts, task = group[0].facts, cpu.shared.task
     report.instructions += 1
     plan(task, facts, random.Random(f"{seed} {facts.raw.hex()}").getrandbits(64), states, faulting)
-    task.nan = NAN_LANES.get(text, 0)
     cpu.ask(b"m")
     cpu.ask(b"r")
     for n, each in enumerate(group):
@@ -174,6 +172,10 @@ def _tell(text: str, each: Case, shared: Any, n: int, seed: int) -> str:
             at = 160 + number * 16 + half
             values = [int.from_bytes(bytes(s.fx[at : at + 8]), "little") for s in (before, native, lifted)]
             row(f"xmm{number}{'h' if half else 'l'}", *values, always=f"xmm{number}" in str(facts.insn))
+    parts = [("fcw", 0, 2), ("fsw", 2, 2), ("ftw", 4, 1)]
+    parts += [part for n in range(8) for part in ((f"st{n}e", 40 + 16 * n, 2), (f"st{n}m", 32 + 16 * n, 8))]
+    for name, at, size in parts:
+        row(name, *(int.from_bytes(bytes(s.fx[at : at + size]), "little") for s in (before, native, lifted)))
     for at in range(0, len(before.data), 8):
         row(f"+{at}", *(int.from_bytes(bytes(s.data[at : at + 8]), "little") for s in (before, native, lifted)))
     compared = " ".join(NAMES[n] for n, bit in enumerate(sorted(BITS.values())) if mask & bit)

@@ -52,9 +52,13 @@ struct task {
     uint64_t fault_share; /* of 256: states whose memory operand reaches out of the window */
     uint64_t defined[64]; /* by CL & 63: the flags to compare; bit 63: nothing is defined */
     uint64_t wanted;
-    uint64_t nan;          /* lanes of 32 or 64 bits in which one NaN is as good as another; 0: none */
+    uint64_t approximate;  /* vectors are of f32, and equal within the manual's bound */
     uint64_t memory_after; /* compare memory after a fault too */
     uint64_t flat;         /* data is mostly runs of AL */
+    uint64_t x87;          /* states of the x87 unit, compared too */
+    uint64_t mxcsr;
+    int64_t mxcsr_at;    /* where in operand 0 the new MXCSR lies, or -1 */
+    uint8_t ignored[64]; /* a bit for each byte of operand 0 that differs from CPU to CPU */
     uint64_t compared, faulted;
 };
 
@@ -250,6 +254,21 @@ static void vector(uint8_t *to) {
     }
 }
 
+/* Where in the data a byte of the window is kept, or NULL. */
+static uint8_t *kept(struct state *s, uint64_t at) {
+    if (at - WINDOW < LOW)
+        return s->data + (at - WINDOW);
+    if (at - (WINDOW + PAGE - MIDDLE / 2) < MIDDLE)
+        return s->data + LOW + (at - (WINDOW + PAGE - MIDDLE / 2));
+    return at - (WINDOW_END - HIGH) < HIGH ? s->data + LOW + MIDDLE + (at - (WINDOW_END - HIGH)) : NULL;
+}
+
+static uint64_t effective(const struct state *s, const struct operand *o) {
+    uint64_t index = o->index < 0 ? 0 : o->index_bits == 8 ? s->gpr[o->index] & 0xff : s->gpr[o->index];
+    uint64_t at = (o->base < 0 ? 0 : s->gpr[o->base]) + index * (uint64_t)o->scale + (uint64_t)o->displacement;
+    return o->address_bits == 32 ? at & 0xffffffff : at;
+}
+
 /* Where a memory operand lies: mostly around the border of the two pages, sometimes at the window's ends or beyond. */
 static uint64_t address(const struct operand *o, int fault) {
     uint64_t before = (uint64_t)o->before, after = (uint64_t)o->after, at, step = (uint64_t)o->align;
@@ -293,16 +312,19 @@ static void aim(struct state *s, const struct operand *o, int fault, uint32_t *f
     }
 }
 
+#include "x87.h"
+
 static void make(const struct task *t, struct state *s) {
     static const uint16_t fcw = 0x37f;
-    static const uint32_t mxcsr = 0x1f80;
     uint32_t fixed = 0;
     memset(s, 0, sizeof *s);
     for (int i = 0; i < 16; i++)
         s->gpr[i] = below(12) || !i ? integer() : s->gpr[below((uint64_t)i)];
     s->flags = (next() & 0xcd5) | 0x202;
     memcpy(s->fx, &fcw, 2);
-    memcpy(s->fx + 24, &mxcsr, 4);
+    memcpy(s->fx + 24, &t->mxcsr, 4);
+    if (t->x87)
+        x87_make(s->fx);
     for (int i = 0; i < 16; i++) {
         if (i && !below(8))
             memcpy(s->fx + 160 + 16 * i, s->fx + 160 + 16 * below((uint64_t)i), 16);
@@ -339,6 +361,13 @@ static void make(const struct task *t, struct state *s) {
             if (o->index >= 0 && o->index != o->base)
                 s->gpr[o->index] = (s->gpr[o->index] & 0xffffffff) | next() << 32;
         }
+    }
+    if (t->mxcsr_at >= 0) { /* bit 17 is reserved on some CPUs only */
+        uint64_t at = effective(s, t->operands) + (uint64_t)t->mxcsr_at;
+        uint32_t value = (uint32_t)next() & 0xffff, bad = below(8) ? 0 : 1u << (18 + below(14));
+        for (uint64_t i = 0; i < 4; i++)
+            if (kept(s, at + i))
+                *kept(s, at + i) = (uint8_t)((value | bad) >> 8 * i);
     }
 }
 
@@ -390,29 +419,45 @@ static uint64_t composites(uint64_t flags) {
     return flags | (c | z) << 32 | (s ^ o) << 33 | (z | (s ^ o)) << 34;
 }
 
-static int is_nan(const uint8_t *lane, int size) {
-    uint64_t value = 0;
-    memcpy(&value, lane, (size_t)size);
-    return size == 4 ? (value & 0x7fffffff) > 0x7f800000 : (value & ~(1ull << 63)) > 0x7ff0000000000000;
+/* Of an approximation the manual bounds the relative error by 1.5 * 2^-12 and leaves the bits to the CPU; a reciprocal
+ * about the least normal number may be 0. The lifted one is the rounded quotient. */
+static int near(const uint8_t *cpu, const uint8_t *lifted) {
+    float x, y;
+    memcpy(&x, cpu, sizeof x);
+    memcpy(&y, lifted, sizeof y);
+    if (!memcmp(cpu, lifted, sizeof x))
+        return 1;
+    if (!((cpu[3] ^ lifted[3]) >> 7) && (x == 0 || y == 0))
+        return __builtin_fabsf(x + y) < 0x1.01p-126f;
+    return __builtin_isfinite(x) && __builtin_isfinite(y) &&
+           __builtin_fabs((double)x - y) <= (0x1.8p-12 + 0x1p-23) * __builtin_fabs((double)y);
 }
 
 static int same_vectors(const struct task *t, const uint8_t *x, const uint8_t *y) {
-    if (!memcmp(x, y, 256))
-        return 1;
-    int lane = (int)t->nan / 8;
-    if (!lane)
-        return 0;
-    for (int i = 0; i < 256; i += lane)
-        if (memcmp(x + i, y + i, (size_t)lane) && !(is_nan(x + i, lane) && is_nan(y + i, lane)))
+    int same = !memcmp(x, y, 256);
+    if (same || !t->approximate)
+        return same;
+    for (int i = 0; i < 256; i += 4)
+        if (!near(x + i, y + i))
             return 0;
     return 1;
 }
 
-static int same(struct task *t, const struct state *in, const struct state *n, const struct state *l) {
+/* What differs from CPU to CPU: as this CPU has it. */
+static void overlook(const struct task *t, const struct state *in, struct state *n, struct state *l) {
+    for (uint64_t i = 0; i < 512; i++) {
+        uint64_t at = t->ignored[i / 8] >> i % 8 & 1 ? effective(in, t->operands) + i : 0;
+        if (kept(n, at))
+            *kept(l, at) = *kept(n, at);
+    }
+}
+
+static int same(struct task *t, const struct state *in, struct state *n, struct state *l) {
     uint64_t mask = t->defined[in->gpr[1] & 63];
     if (mask >> 63)
         return 1;
     t->compared++;
+    overlook(t, in, n, l);
     if (n->fault != l->fault)
         return 0;
     if (n->fault) {
@@ -420,7 +465,8 @@ static int same(struct task *t, const struct state *in, const struct state *n, c
         return !t->memory_after || !memcmp(n->data, l->data, DATA);
     }
     return !memcmp(n->gpr, l->gpr, sizeof n->gpr) && same_vectors(t, n->fx + 160, l->fx + 160) &&
-           !memcmp(n->data, l->data, DATA) && !((composites(n->flags) ^ l->flags) & mask & t->wanted);
+           (!t->x87 || x87_same(n->fx, l->fx)) && !memcmp(n->data, l->data, DATA) &&
+           !((composites(n->flags) ^ l->flags) & mask & t->wanted);
 }
 
 static uint64_t compare_all(struct task *t) {

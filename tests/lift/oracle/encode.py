@@ -12,10 +12,12 @@ from iced_x86 import (
     EncodingKind,
     Instruction,
     MemorySizeInfo,
+    Mnemonic,
     OpCodeInfo,
     OpCodeOperandKind,
     OpKind,
     Register,
+    RegisterInfo,
 )
 
 from recompiler.lift.decode import Facts, facts
@@ -23,6 +25,7 @@ from recompiler.lift.decode import Facts, facts
 CODE = 0x20000000
 WINDOW = 0x10000000
 MIDDLE = WINDOW + 4096
+BITS = {Mnemonic.BT, Mnemonic.BTS, Mnemonic.BTR, Mnemonic.BTC}
 FS, GS = 0x00346000, 0x00345000
 
 
@@ -110,7 +113,18 @@ def _encode(code: int, number: int, choose: random.Random) -> bytes | None:
     except ValueError:
         return None
     raw = bytes(encoder.take_buffer())
-    return raw if facts(raw).code == code else None
+    return raw if facts(raw).code == code and not _moves_with_its_address(insn) else None
+
+
+def _moves_with_its_address(insn: Instruction) -> bool:
+    """BT [rcx], cx: the bit lies anywhere; PUSH [rsp + large]: the stack does."""
+    if insn.is_stack_instruction and insn.memory_base == Register.RSP:
+        return 0x80 < insn.memory_displacement < 1 << 63
+    if insn.mnemonic not in BITS or insn.op0_kind != OpKind.MEMORY or insn.op1_kind != OpKind.REGISTER:
+        return False
+    parts = [insn.memory_base, insn.memory_index]
+    full = [RegisterInfo(each).full_register for each in parts if each]
+    return RegisterInfo(insn.op1_register).full_register in full
 
 
 def _operand(insn: Instruction, i: int, kind: str, number: int, narrow: bool, choose: random.Random) -> None:
@@ -122,6 +136,8 @@ def _operand(insn: Instruction, i: int, kind: str, number: int, narrow: bool, ch
         op_kind, bits, signed = _IMMEDIATES[kind]
         insn.set_op_kind(i, OpKind.IMMEDIATE8_2ND if insn.code == Code.ENTERQ_IMM16_IMM8 and i == 1 else op_kind)
         _immediate(insn, i, bits, signed, choose)
+        if insn.code == Code.ENTERQ_IMM16_IMM8 and i == 1:
+            insn.immediate8_2nd = choose.choice((0, 0, 32, 1))
     elif kind in _STRINGS:
         insn.set_op_kind(i, _STRINGS[kind][narrow])
     elif kind == "SEG_RBX_AL":
@@ -162,7 +178,10 @@ def _immediate(insn: Instruction, i: int, bits: int, signed: bool, choose: rando
 
 def _absolute(insn: Instruction, choose: random.Random) -> int:
     """A fixed address among the data: at the page border, or near it."""
-    if _wide(insn):
+    size = MemorySizeInfo(insn.op_code().memory_size).size
+    if size > 256:
+        return MIDDLE - 256
+    if size >= 16:
         return MIDDLE + choose.choice((-64, -32, -16, 0, 16, 48))
     return MIDDLE + choose.choice((-17, -16, -9, -8, -7, -4, -3, -2, -1, 0, 16, 32, 48, -64))
 

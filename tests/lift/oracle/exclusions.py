@@ -8,6 +8,3 @@ NOT_COMPARED: dict[str, str] = {
     "RDTSC": "time passes",
     "XGETBV": "the guest's CPU has no XSAVE",
 }
-
-# Form -> lanes of 32 or 64 bits in which any NaN is as good as another.
-NAN_LANES: dict[str, int] = {}

@@ -8,6 +8,7 @@ of the shared file, which is mapped into memory 0 outside the guest's window.
 from __future__ import annotations
 
 import ctypes
+import mmap
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from recompiler.merge.model import FUNC, FUNCREF, FuncType, Limits, TableType
 
 from .defined import BITS
 from .encode import CODE, FS, GS, WINDOW
-from .states import Shared, State
+from .states import MXCSR, Shared, State
 
 STATES_AT = 0x40000000
 PAGE = 4096
@@ -142,6 +143,7 @@ def _copy_state(asm: Asm, record: int, *, load: bool) -> None:
     for n in range(16):
         _move(asm, record, "i64", n * 8, n, load)
         _move(asm, record, "v128", State.fx.offset + 160 + n * 16, 16 + n, load)
+    _copy_x87(asm, record, load)
     if load:
         asm.get(record)
         asm.op("i64.load", State.flags.offset)
@@ -182,6 +184,37 @@ def _copy_state(asm: Asm, record: int, *, load: bool) -> None:
                 asm.op("v128.load", 0)
                 asm.op("v128.store", offset + n)
         offset += size
+
+
+def _copy_x87(asm: Asm, record: int, load: bool) -> None:
+    """By the functions that lifted code calls."""
+    fx = State.fx.offset
+    words = (("control", "16"), ("status", "16"), ("tags", "8"))
+    if load:
+        for n, (name, bits) in enumerate(words):
+            asm.get(record)
+            asm.op(f"i32.load{bits}_u", fx + 2 * n)
+            asm.call(f"x87_set_{name}")
+    else:
+        for n, (name, bits) in enumerate(words):
+            asm.get(record)
+            asm.call(f"x87_{name}")
+            asm.op(f"i32.store{bits}", fx + 2 * n)
+    for n in range(8):
+        at = fx + 32 + 16 * n
+        if load:
+            asm.op("i32.const", n)
+            asm.get(record)
+            asm.op("i64.load", at)
+            asm.get(record)
+            asm.op("i32.load16_u", at + 8)
+            asm.call("x87_set_register")
+            continue
+        for name, op, offset in (("significand", "i64.store", at), ("exponent", "i32.store16", at + 8)):
+            asm.get(record)
+            asm.op("i32.const", n)
+            asm.call(f"x87_{name}")
+            asm.op(op, offset)
 
 
 def _move(asm: Asm, record: int, type_: str, offset: int, number: int, load: bool) -> None:
@@ -307,7 +340,11 @@ class Lifted:
             self.at.set_value(self.store, done)
             inputs, outputs = (STATES_AT + getattr(Shared, name).offset + done * size for name in ("inputs", "lifted"))
             try:
-                self.driver(self.store, number, inputs, outputs, n - done)
+                try:
+                    _ldmxcsr(shared.task.mxcsr)
+                    self.driver(self.store, number, inputs, outputs, n - done)
+                finally:
+                    _ldmxcsr(MXCSR[0])
                 return
             except Fault as fault:
                 signal = fault.signal if fault.pc == CODE else -1
@@ -343,7 +380,13 @@ def _absent(name: str) -> Any:
 
 
 # MXCSR as each state has it; what is loaded goes to the host's CPU, not to this process's.
-_IMPORTED = {"fault": _fault, "stmxcsr": lambda: 0x1F80, "ldmxcsr": lambda _: None}
+# MXCSR of lifted code is the CPU's (forms/sse_state.py): push rdi; ldmxcsr [rsp]; pop rdi; ret, and stmxcsr's like.
+_CODE = mmap.mmap(-1, PAGE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+_CODE.write(bytes.fromhex("57 0fae1424 5f c3 90 50 0fae1c24 58 c3"))
+_PLACE = ctypes.addressof(ctypes.c_char.from_buffer(_CODE))
+_ldmxcsr = ctypes.CFUNCTYPE(None, ctypes.c_uint32)(_PLACE)
+_stmxcsr = ctypes.CFUNCTYPE(ctypes.c_uint32)(_PLACE + 8)
+_IMPORTED = {"fault": _fault, "ldmxcsr": _ldmxcsr, "stmxcsr": _stmxcsr}
 
 
 def _check(failed: int) -> None:

@@ -6,10 +6,10 @@ import ctypes
 
 from iced_x86 import InstructionInfoFactory, MemorySizeInfo, Mnemonic, OpKind, Register, RegisterInfo
 
-from recompiler.lift.decode import Facts
+from recompiler.lift.decode import FPU, Facts
 
 from .defined import defined
-from .encode import CODE, FS, GS
+from .encode import BITS, CODE, FS, GS
 
 STATES = 2048  # room in the shared file
 DATA = 1024
@@ -40,7 +40,10 @@ class Task(ctypes.Structure):
         ("ranges", Range * 3),
         ("fault_share", ctypes.c_uint64),
         ("defined", ctypes.c_uint64 * 64),
-        *((name, ctypes.c_uint64) for name in ("wanted", "nan", "memory_after", "flat", "compared", "faulted")),
+        *((name, ctypes.c_uint64) for name in ("wanted", "approximate", "memory_after", "flat", "x87", "mxcsr")),
+        ("mxcsr_at", ctypes.c_int64),
+        ("ignored", ctypes.c_uint8 * 64),
+        *((name, ctypes.c_uint64) for name in ("compared", "faulted")),
     ]
 
 
@@ -68,15 +71,25 @@ class Shared(ctypes.Structure):
 
 
 SEGMENTS = {Register.FS: FS, Register.GS: GS}
+# Rounding to nearest mostly; down, up, to zero; denormals flushed on both sides.
+MXCSR = (0x1F80, 0x1F80, 0x1F80, 0x3F80, 0x5F80, 0x7F80, 0x9FC0)
+APPROXIMATE = {Mnemonic.RCPSS, Mnemonic.RCPPS, Mnemonic.RSQRTSS, Mnemonic.RSQRTPS}
+MXCSR_AT = {Mnemonic.LDMXCSR: 0, Mnemonic.FXRSTOR: 24, Mnemonic.FXRSTOR64: 24}
+# Bytes of the memory operand that are the CPU's own: pointers and opcode of the last x87 instruction, reserved halves,
+# the mask of MXCSR.
+_POINTERS = (range(2, 4), range(6, 8), range(10, 28))
+IGNORED = {
+    **dict.fromkeys((Mnemonic.FXSAVE, Mnemonic.FXSAVE64), (range(6, 24), range(28, 32))),
+    **dict.fromkeys((Mnemonic.FNSTENV, Mnemonic.FNSAVE), _POINTERS),
+}
 _INFO = InstructionInfoFactory()
 _LONGEST_RUN = 20  # elements of a repeated string instruction
-_BITS = {Mnemonic.BT, Mnemonic.BTS, Mnemonic.BTR, Mnemonic.BTC}
 # Memory operands of 16 bytes that need not be aligned, and those whose misalignment lifted code refuses as the CPU
 # does; misaligned operands of other forms are a fault of the CPU that lifted code does not have (docs/forms.md).
 UNALIGNED = {Mnemonic.MOVUPS, Mnemonic.MOVUPD, Mnemonic.MOVDQU, Mnemonic.LDDQU}
 CHECKED = {Mnemonic.CMPXCHG16B}
 _DIVIDE = {Mnemonic.DIV, Mnemonic.IDIV}
-RCX, RDX = 1, 2
+RCX, RDX, RSP = 1, 2, 4
 
 
 def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
@@ -87,6 +100,11 @@ def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
     task.code[: facts.size] = list(facts.raw)
     task.fault_share = fault_share
     task.wanted = (1 << 63) - 1
+    task.x87 = bool((facts.reads | facts.writes) & FPU)
+    task.mxcsr = MXCSR[seed % len(MXCSR)]
+    task.mxcsr_at = MXCSR_AT.get(insn.mnemonic, -1)
+    task.approximate = insn.mnemonic in APPROXIMATE
+    task.ignored[:] = list(sum(1 << n for each in IGNORED.get(insn.mnemonic, ()) for n in each).to_bytes(64, "little"))
     task.defined[:] = defined(insn)
     repeated = insn.is_string_instruction and (insn.has_rep_prefix or insn.has_repne_prefix)
     # A run that faults half-way has written what came before; see docs/forms.md.
@@ -98,7 +116,7 @@ def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
     if repeated:
         count = 0xFFFFFFFF if insn.op0_kind in _NARROW or insn.op1_kind in _NARROW else 0
         _range(task, 0, RCX, 0, _LONGEST_RUN, bits=32 if count else 64)
-    elif insn.mnemonic in _BITS and insn.op0_kind == OpKind.MEMORY and insn.op1_kind == OpKind.REGISTER:
+    elif insn.mnemonic in BITS and insn.op0_kind == OpKind.MEMORY and insn.op1_kind == OpKind.REGISTER:
         register = RegisterInfo(insn.op1_register)
         _range(task, 0, RegisterInfo(register.full_register).number, -1000, 1000, bits=register.size * 8)
     elif insn.mnemonic in _DIVIDE:
@@ -121,18 +139,23 @@ def _operands(task: Task, facts: Facts, repeated: bool) -> None:
         operand.base, operand.index = _number(used.base), _number(used.index)
         operand.scale = max(used.scale, 1)
         operand.displacement = _signed(used.displacement) + SEGMENTS.get(used.segment, 0)
+        if insn.is_ip_rel_memory_operand:
+            operand.displacement += CODE
         operand.address_bits = 32 if RegisterInfo(used.base or used.index or Register.RAX).size == 4 else 64
         operand.index_bits = 8 if used.index == Register.AL else 64
         operand.before, operand.after = 0, size
         if operand.base < 0 or operand.base == operand.index:
-            operand.after += operand.scale  # the index reaches no more than every scale-th address
+            # The index reaches no more than every scale-th address; an image of 512 bytes has one place.
+            operand.after = min(size + operand.scale, 512)
         operand.align = 16 if size >= 16 and insn.mnemonic not in UNALIGNED else 1
         operand.strict = size == 16 and insn.mnemonic not in CHECKED
         if repeated:
             operand.before, operand.after = _LONGEST_RUN * size, (_LONGEST_RUN + 1) * size
         elif insn.is_stack_instruction:  # it may use memory on both sides of what it names
             operand.before, operand.after = 16, size + 16
-        elif insn.mnemonic in _BITS:
+            if operand.base == RSP:
+                operand.before += max(operand.displacement, 0)
+        elif insn.mnemonic in BITS:
             operand.before = operand.after = 128 + 8
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from recompiler.errors import Error
-from recompiler.merge import leb, reader, rewriter
+from recompiler.merge import leb, reader, rewriter, scan
 from recompiler.merge.model import FUNC, GLOBAL, MEMORY, TABLE, TYPE, Module
 
 MEMORY_NUMBER: Final = 2
@@ -39,7 +39,7 @@ def names() -> tuple[str, ...]:
 
 
 def functions(first: int, stack: int) -> list[tuple[tuple[int, ...], tuple[int, ...], bytes]]:
-    """Parameters, results and body of each, for a module in which they start at this index and the stack pointer is this global."""
+    """Parameters, results and body of each; first: the index of the first of them, stack: the global of their stack."""
     found = module()
     count = len(found.functions)
     numbers = list(range(first, first + count))
@@ -47,10 +47,11 @@ def functions(first: int, stack: int) -> list[tuple[tuple[int, ...], tuple[int, 
     out = []
     for number, body in enumerate(found.bodies):
         type_ = found.function_type(number)
+        code = scan.body(leb.Cursor(found.data, body.start, body.end), memargs=True)
         params, results = (
             tuple(each for each in side if isinstance(each, int)) for side in (type_.params, type_.results)
         )
-        out.append((params, results, rewriter.link(found.data, body, maps).fill(numbers)))
+        out.append((params, results, rewriter.link(found.data, code, maps).fill(numbers)))
     return out
 
 

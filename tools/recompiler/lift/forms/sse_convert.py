@@ -2,7 +2,7 @@
 
 What does not fit gives the integer indefinite, 80000000H: the CPU's own CVTT* do, and wasm's relaxed truncations are
 these on x86-64. Rounding ones follow MXCSR: a number is rounded to an integer by adding, and taking away again,
-2^52 (2^23 for f32), where the spacing of floats is 1.
+2^52 (2^23 for f32) of its own sign, where the spacing of floats is 1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from recompiler.lift.regs import F64, I64, V128
 
 _INDEFINITE_64 = -1 << 63
 _TRUNCATE = {32: "i32x4.relaxed_trunc_f32x4_s", 64: "i32x4.relaxed_trunc_f64x2_s_zero"}
-_SHIFT = float(3 << 51)  # 1.5 * 2^52: the spacing is 1 on both sides
+_SIGN = 1 << 63
+_TWO_52 = 0x4330000000000000
 
 
 # ---- from integers
@@ -99,15 +100,23 @@ def cvtpd2dq(a: Asm) -> None:
 
 
 def _round_in_range(a: Asm) -> None:
-    """Rounds the f64x2 on the stack; beyond 2^51 it only stays beyond 2^31."""
-    for op in ("add", "sub"):
-        a.real(64, _SHIFT)
-        a.ops("f64x2.splat", f"f64x2.{op}")
+    """Rounds the f64x2 on the stack; beyond 2^52 it only stays beyond 2^31."""
+    x = a.keep(V128)
+    a.get(x)
+    a.vector(_SIGN, _SIGN)
+    a.op("v128.and")
+    a.vector(_TWO_52, _TWO_52)
+    a.op("v128.or")
+    shift = a.keep(V128)
+    a.get(x, shift)
+    a.op("f64x2.add")
+    a.get(shift)
+    a.op("f64x2.sub")
 
 
 @form("CVTPS2DQ xmm1, xmm2/m128", page="2A CVTPS2DQ")
 def cvtps2dq(a: Asm) -> None:
-    """f32 has no room beside its integers: 2^23 of the number's own sign, and large numbers stay as they are."""
+    """f32 has no room beside its integers: large numbers stay as they are."""
     x = a.read(1, 128)
     a.get(x)
     a.vector(0x8000000080000000, 0x8000000080000000)

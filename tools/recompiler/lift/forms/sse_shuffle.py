@@ -85,8 +85,9 @@ def movddup(a: Asm) -> None:
 def palignr(a: Asm) -> None:
     """16 bytes of destination:source from the count on; zeros come in from above."""
     count = a.immediate(2) & 0xFF
+    source = a.read(1, 128)
     if count < 16:
-        a.get(a.read(1, 128), a.read(0))
+        a.get(source, a.read(0))
     else:
         a.get(a.read(0))
         zero(a)
