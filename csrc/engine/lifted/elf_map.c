@@ -13,6 +13,20 @@
 
 enum { HEADERS_MAX = 128 };
 
+static struct {
+    uint64_t from, to;
+} code[HEADERS_MAX];
+static int code_count;
+
+int elf_is_code(uint64_t address) {
+    for (int i = 0; i < code_count; i++) {
+        if (address >= code[i].from && address < code[i].to) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static uint64_t down(uint64_t address) {
     return address & ~(uint64_t)(PAGE - 1);
 }
@@ -84,6 +98,10 @@ static int map_file(struct program *p, int fd, uint64_t base, struct rc_error *e
         }
         if (map_segment(fd, &h[i], p->base, (uint64_t)st.st_size, err) < 0) {
             return -1;
+        }
+        if (h[i].p_flags & PF_X) {
+            code[code_count].from = p->base + h[i].p_vaddr;
+            code[code_count++].to = p->base + h[i].p_vaddr + h[i].p_filesz;
         }
         const uint64_t end = up(p->base + h[i].p_vaddr + h[i].p_memsz);
         p->end = end > p->end ? end : p->end;

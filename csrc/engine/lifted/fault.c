@@ -18,6 +18,12 @@ static void on_fault(int sig, siginfo_t *info, void *context) {
         return;
     }
     last = (struct fault){sig, info->si_code, (uint64_t)((uint8_t *)info->si_addr - space)};
+    if (sig == SIGSEGV && last.address < GUEST_SPACE && !space_is_mapped(last.address, 1)) {
+        last.code = SEGV_MAPERR; /* the reservation is there, the guest has nothing */
+    }
+    if (sig == SIGBUS) { /* wasmtime expects no mapped file that ends early, and would do the same as for SIGSEGV */
+        sig = SIGSEGV;
+    }
     if (theirs[sig].sa_flags & SA_SIGINFO) {
         theirs[sig].sa_sigaction(sig, info, context);
     } else {

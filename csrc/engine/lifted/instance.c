@@ -69,9 +69,8 @@ static wasm_trap_t *import_fault(wasmtime_val_raw_t *slot) {
     return instance_unwind_to(signal_force(sig, code, sig == SIGFPE || sig == SIGILL ? pc : 0, pc, 1));
 }
 
-static wasm_trap_t *import_unlifted(wasmtime_val_raw_t *slot) {
+_Noreturn static void not_lifted(uint64_t pc) {
     enum { LONGEST = 15 }; /* bytes of an instruction */
-    const uint64_t pc = (uint64_t)slot[0].i64;
     uint8_t byte;
     char bytes[3 * LONGEST + 1] = "";
     for (int i = 0; i < LONGEST && guest_read(&byte, pc + (uint64_t)i, 1) == 0; i++) {
@@ -80,6 +79,10 @@ static wasm_trap_t *import_unlifted(wasmtime_val_raw_t *slot) {
     dprintf(STDERR_FILENO, "recompiler: %s: not lifted: the instruction at 0x%llx, which begins%s\n", program_name,
             (unsigned long long)pc, bytes);
     signal_die(SIGILL);
+}
+
+static wasm_trap_t *import_unlifted(wasmtime_val_raw_t *slot) {
+    not_lifted((uint64_t)slot[0].i64);
 }
 
 static wasm_trap_t *import_cpuid(wasmtime_val_raw_t *slot) {
@@ -267,6 +270,27 @@ static uint64_t after_trap(wasm_trap_t *trap) {
     return signal_force(fault.signal, fault.code, fault.address, 0, 0);
 }
 
+/* At a pc that is no entry. A syscall that is made again behind its signal's handler need not be one: it is made here.
+ */
+static uint64_t off_the_map(uint64_t pc) {
+    static const uint8_t syscall_instruction[2] = {0x0f, 0x05};
+    static const uint8_t order[6] = {RDI, RSI, RDX, R10, R8, R9};
+    uint8_t bytes[sizeof syscall_instruction];
+    if (!elf_is_code(pc)) {
+        const int code = pc < GUEST_SPACE && space_is_mapped(pc, 1) ? SEGV_ACCERR : SEGV_MAPERR;
+        return signal_force(SIGSEGV, code, pc, pc, 1);
+    }
+    if (guest_read(bytes, pc, sizeof bytes) < 0 || memcmp(bytes, syscall_instruction, sizeof bytes) != 0) {
+        not_lifted(pc);
+    }
+    struct call call = {.nr = (uint32_t)register_get(RAX), .pc = pc + sizeof bytes};
+    for (int i = 0; i < 6; i++) {
+        call.arg[i] = register_get(order[i]);
+    }
+    register_set(RAX, (uint64_t)syscall_perform(&call));
+    return call.pc;
+}
+
 static void loop(uint64_t pc) {
     for (;;) {
         wasmtime_val_raw_t slot = {.i64 = (int64_t)pc};
@@ -281,10 +305,8 @@ static void loop(uint64_t pc) {
             struct rc_error err = {0};
             fail(&err, RC_E_ENGINE_TRAP, "run", error);
             refuse(&err);
-        } else { /* no instruction of the program is there */
-            pc = (uint64_t)slot.i64;
-            pc = signal_force(SIGSEGV, pc < GUEST_SPACE && space_is_mapped(pc, 1) ? SEGV_ACCERR : SEGV_MAPERR, pc, pc,
-                              1);
+        } else {
+            pc = off_the_map((uint64_t)slot.i64);
         }
         pc = signal_deliver(pc);
     }

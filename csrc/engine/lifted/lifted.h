@@ -86,7 +86,8 @@ struct program {
 };
 /* Maps the file's segments copy-on-write. E_OPEN, E_LIFT_ELF, E_NO_MEMORY. */
 int elf_map(struct program *p, const char *path, uint64_t base, struct rc_error *err);
-uint64_t stack_size(void); /* of a guest: RLIMIT_STACK within bounds, 8 MiB without one */
+int elf_is_code(uint64_t address); /* whether it is in a segment that the file calls executable */
+uint64_t stack_size(void);         /* of a guest: RLIMIT_STACK within bounds, 8 MiB without one */
 /* Makes the stack as execve(2) leaves it; its rsp. E_NO_MEMORY. */
 int stack_make(const struct program *p, char *const argv[], char *const envp[], uint64_t *rsp, struct rc_error *err);
 

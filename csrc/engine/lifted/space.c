@@ -46,7 +46,7 @@ uint64_t space_mapped_run(uint64_t address, uint64_t size) {
     while (page < end && page < PAGES && is_mapped(page)) {
         page += page % 64 == 0 && end - page >= 64 && mapped[page / 64] == UINT64_MAX ? 64 : 1;
     }
-    uint64_t run = page * PAGE - address;
+    const uint64_t run = page * PAGE > address ? page * PAGE - address : 0;
     return run < size ? run : size;
 }
 
