@@ -18,10 +18,12 @@ import pytest
 
 from recompiler import aot
 from recompiler.lift import lifter, objectfile
-from recompiler.lift.objectrun import HOST, target
+from recompiler.lift.objectrun import HOST
 
 SECONDS: Final = 120  # nothing here takes long: what does not end in this time hangs
 ENVIRONMENT: Final = {"PATH": "/nowhere", "HOME": "/home/nobody", "TZ": "UTC", "LC_ALL": "C"}
+TARGET: Final = "x86_64-linux"
+TIME: Final = 1_600_000_000  # of every file that a run finds
 ZIG: Final = (sys.executable, "-m", "ziglang")
 PLAIN: Final = ("-fno-sanitize=all", "-fno-stack-protector", "-w", "-g0", "-D_GNU_SOURCE")
 MUSL: Final = ("-target", "x86_64-linux-musl", "-mcpu=x86_64")
@@ -59,7 +61,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Run:
-    """Arguments, input, and the files that it finds."""
+    """Arguments, input, and the files that it finds (a folder: a name with a / at its end)."""
 
     arguments: Sequence[str] = ()
     stdin: bytes = b""
@@ -78,7 +80,7 @@ class Executable:
         """The words before the arguments of its lifted run."""
         module = self.lift(self.path.read_bytes()).module
         artifact, pc_map = Path(f"{self.path}.cwasm"), Path(f"{self.path}.pcmap")
-        artifact.write_bytes(aot.compile_module(module, target()))
+        artifact.write_bytes(aot.compile_module(module, TARGET))
         pc_map.write_bytes(objectfile.pc_map(objectfile.read(module)))
         return [str(HOST), str(self.path), str(artifact), str(pc_map), str(self.path)]
 
@@ -101,7 +103,12 @@ def outcome(command: Sequence[str], run: Run, folder: Path) -> Outcome:
     folder.mkdir(parents=True)
     for name, data in run.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+        if name.endswith("/"):
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_bytes(data)
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (TIME, TIME))
     process = subprocess.Popen(
         command,
         cwd=folder,
