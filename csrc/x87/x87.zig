@@ -15,6 +15,7 @@ const n = @import("number.zig");
 const arithmetic = @import("arithmetic.zig");
 const convert = @import("convert.zig");
 const rest = @import("remainder.zig");
+const curve = @import("transcendental.zig");
 const Float = n.Float;
 const Context = n.Context;
 
@@ -332,6 +333,48 @@ fn examine() void {
         codes |= n.C2 | n.C0
     else if (x.isZero()) codes |= n.C3 else if (x.isDenormal()) codes |= n.C3 | n.C2 else codes |= n.C2;
     state().status = state().status & ~@as(u16, CODES) | codes;
+}
+
+// ---- transcendental instructions, by the second byte of their opcode
+
+/// FYL2X, FYL2XP1, FPATAN: ST(1) becomes the result, then ST(0) is popped.
+export fn x87_curve_of_two(opcode: u32) void {
+    var c = begin();
+    put(1, if (isEmpty(0) or isEmpty(1)) underflow(&c) else switch (opcode) {
+        0xf1 => curve.yLog2(&c, get(0), get(1)),
+        0xf9 => curve.yLog2Plus1(&c, get(0), get(1)),
+        else => curve.angle(&c, get(0), get(1)),
+    });
+    end(&c);
+    drop();
+}
+
+/// F2XM1, FSIN, FCOS; FPTAN and FSINCOS, which push a second number.
+export fn x87_curve(opcode: u32) void {
+    var c = begin();
+    const x = get(0);
+    const twice = opcode == 0xf2 or opcode == 0xfb;
+    if (opcode != 0xf0) state().status &= ~@as(u16, n.C2);
+    if (isEmpty(0) or (twice and !isEmpty(7))) {
+        const overflow = !isEmpty(0);
+        put(0, underflow(&c));
+        if (overflow) c.raise(n.C1);
+        return if (twice) push(&c, n.INDEFINITE) else end(&c);
+    }
+    if (opcode != 0xf0 and !curve.isWithin(x)) {
+        c.raise(n.C2);
+        return end(&c);
+    }
+    const result = switch (opcode) {
+        0xf0 => curve.powerLessOne(&c, x),
+        0xf2 => curve.tangent(&c, x),
+        0xff => curve.cosine(&c, x),
+        else => curve.sine(&c, x),
+    };
+    put(0, result);
+    if (!twice) return end(&c);
+    const one = n.compose(0, n.BIAS, n.TOP_BIT);
+    push(&c, if (result.isNan()) result else if (opcode == 0xf2) one else curve.cosine(&c, x));
 }
 
 // ---- control

@@ -95,7 +95,8 @@ def wants(facts: Facts, choose: random.Random | None) -> list[int]:
 def check(
     cpu: Cpu, texts: Sequence[str], seed: int, *, instructions_each: int, states: int, faulting: int = 8, every: bool
 ) -> Report:
-    """Runs forms. every: each single flag too. faulting: of 256 memory operands, how many reach out of the window."""
+    """Runs forms. every: each single flag too, and numbers in encodings of the 8087 that no program makes. faulting: of
+    256 memory operands, how many reach out of the window."""
     report = Report(forms=len(texts))
     cases: list[tuple[str, list[Case]]] = []
     choose = None if every else random.Random(seed)
@@ -116,7 +117,7 @@ def check(
     lifted = Lifted(flat, cpu.file.fileno())
     number = 0
     for text, group in cases:
-        _instruction(cpu, lifted, number, text, group, seed, states, faulting, report)
+        _instruction(cpu, lifted, number, text, group, seed, states, faulting, every, report)
         number += len(group)
     return report
 
@@ -130,11 +131,13 @@ def _instruction(
     seed: int,
     states: int,
     faulting: int,
+    every: bool,
     report: Report,
 ) -> None:
     facts, task = group[0].facts, cpu.shared.task
     report.instructions += 1
     plan(task, facts, random.Random(f"{seed} {facts.raw.hex()}").getrandbits(64), states, faulting)
+    task.odd = every
     cpu.ask(b"m")
     cpu.ask(b"r")
     for n, each in enumerate(group):

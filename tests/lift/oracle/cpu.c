@@ -55,7 +55,9 @@ struct task {
     uint64_t approximate;  /* vectors are of f32, and equal within the manual's bound */
     uint64_t memory_after; /* compare memory after a fault too */
     uint64_t flat;         /* data is mostly runs of AL */
-    uint64_t x87;          /* states of the x87 unit, compared too */
+    uint64_t x87;          /* states of the x87 unit, compared too; the rest of this kind: x87.h */
+    uint64_t status, ulps, partial, decimal, odd;
+    double domain;
     uint64_t mxcsr;
     int64_t mxcsr_at;    /* where in operand 0 the new MXCSR lies, or -1 */
     uint8_t ignored[64]; /* a bit for each byte of operand 0 that differs from CPU to CPU */
@@ -324,7 +326,7 @@ static void make(const struct task *t, struct state *s) {
     memcpy(s->fx, &fcw, 2);
     memcpy(s->fx + 24, &t->mxcsr, 4);
     if (t->x87)
-        x87_make(s->fx);
+        x87_make(t, s->fx);
     for (int i = 0; i < 16; i++) {
         if (i && !below(8))
             memcpy(s->fx + 160 + 16 * i, s->fx + 160 + 16 * below((uint64_t)i), 16);
@@ -361,6 +363,11 @@ static void make(const struct task *t, struct state *s) {
             if (o->index >= 0 && o->index != o->base)
                 s->gpr[o->index] = (s->gpr[o->index] & 0xffffffff) | next() << 32;
         }
+    }
+    for (uint64_t i = 0; t->decimal && i < 10; i++) { /* digits above 9 are undefined */
+        uint8_t *at = kept(s, effective(s, t->operands) + i);
+        if (at && i < 9)
+            *at = (uint8_t)((*at >> 4) % 10 << 4 | (*at & 15) % 10);
     }
     if (t->mxcsr_at >= 0) { /* bit 17 is reserved on some CPUs only */
         uint64_t at = effective(s, t->operands) + (uint64_t)t->mxcsr_at;
@@ -454,7 +461,7 @@ static void overlook(const struct task *t, const struct state *in, struct state 
 
 static int same(struct task *t, const struct state *in, struct state *n, struct state *l) {
     uint64_t mask = t->defined[in->gpr[1] & 63];
-    if (mask >> 63)
+    if (mask >> 63 || (t->x87 && x87_undefined(t, in->fx)))
         return 1;
     t->compared++;
     overlook(t, in, n, l);
@@ -465,7 +472,7 @@ static int same(struct task *t, const struct state *in, struct state *n, struct 
         return !t->memory_after || !memcmp(n->data, l->data, DATA);
     }
     return !memcmp(n->gpr, l->gpr, sizeof n->gpr) && same_vectors(t, n->fx + 160, l->fx + 160) &&
-           (!t->x87 || x87_same(n->fx, l->fx)) && !memcmp(n->data, l->data, DATA) &&
+           (!t->x87 || x87_same(t, n->fx, l->fx)) && !memcmp(n->data, l->data, DATA) &&
            !((composites(n->flags) ^ l->flags) & mask & t->wanted);
 }
 

@@ -50,6 +50,36 @@ def _shifted(mnemonic: int, size: int, count: int) -> int:
     return undefined
 
 
+# ---- the x87's status word
+
+C0, C1, C2, C3 = 0x100, 0x200, 0x400, 0x4000
+CODES = C0 | C1 | C2 | C3
+UNDERFLOW, INEXACT = 0x10, 0x20
+TRANSCENDENTAL = {
+    *(_M.F2XM1, _M.FYL2X, _M.FYL2XP1, _M.FPATAN),
+    *(_M.FSIN, _M.FCOS, _M.FSINCOS, _M.FPTAN),
+}
+_CODES = {
+    **dict.fromkeys((_M.FXAM, _M.FPREM, _M.FPREM1, _M.FXSAVE, _M.FXSAVE64, _M.FXRSTOR, _M.FXRSTOR64), CODES),
+    **dict.fromkeys((_M.FLDENV, _M.FRSTOR, _M.FNINIT, _M.FNSAVE, _M.EMMS), CODES),
+    **dict.fromkeys((_M.FCOM, _M.FCOMP, _M.FCOMPP, _M.FUCOM, _M.FUCOMP, _M.FUCOMPP, _M.FTST), CODES),
+    **dict.fromkeys((_M.FICOM, _M.FICOMP), CODES),
+    # The manual clears C1, this CPU leaves it.
+    **dict.fromkeys((_M.FCOMI, _M.FCOMIP, _M.FUCOMI, _M.FUCOMIP), C0 | C2 | C3),
+    **dict.fromkeys((_M.FFREE, _M.FFREEP, _M.FNOP, _M.FNCLEX, _M.WAIT, _M.FLDCW, _M.FNSTCW, _M.FNSTSW), 0),
+    _M.FNSTENV: 0,
+    **dict.fromkeys((mnemonic for name, mnemonic in vars(_M).items() if name.startswith("FCMOV")), 0),
+    **dict.fromkeys((_M.FSIN, _M.FCOS, _M.FSINCOS, _M.FPTAN), C2),  # how the last bit was rounded is the CPU's
+    **dict.fromkeys((_M.F2XM1, _M.FYL2X, _M.FYL2XP1, _M.FPATAN), 0),
+}
+
+
+def status(mnemonic: int) -> int:
+    """The bits of the x87's status word that the manual defines after an instruction."""
+    word = 0xFFFF & ~CODES | _CODES.get(mnemonic, C1)
+    return word & ~(UNDERFLOW | INEXACT) if mnemonic in TRANSCENDENTAL else word
+
+
 def _mask(undefined: int) -> int:
     if undefined & NOTHING:
         return NOTHING

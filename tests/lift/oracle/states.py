@@ -8,7 +8,7 @@ from iced_x86 import InstructionInfoFactory, MemorySizeInfo, Mnemonic, OpKind, R
 
 from recompiler.lift.decode import FPU, Facts
 
-from .defined import defined
+from .defined import TRANSCENDENTAL, defined, status
 from .encode import BITS, CODE, FS, GS
 
 STATES = 2048  # room in the shared file
@@ -40,7 +40,10 @@ class Task(ctypes.Structure):
         ("ranges", Range * 3),
         ("fault_share", ctypes.c_uint64),
         ("defined", ctypes.c_uint64 * 64),
-        *((name, ctypes.c_uint64) for name in ("wanted", "approximate", "memory_after", "flat", "x87", "mxcsr")),
+        *((name, ctypes.c_uint64) for name in ("wanted", "approximate", "memory_after", "flat", "x87")),
+        *((name, ctypes.c_uint64) for name in ("status", "ulps", "partial", "decimal", "odd")),
+        ("domain", ctypes.c_double),
+        ("mxcsr", ctypes.c_uint64),
         ("mxcsr_at", ctypes.c_int64),
         ("ignored", ctypes.c_uint8 * 64),
         *((name, ctypes.c_uint64) for name in ("compared", "faulted")),
@@ -101,6 +104,7 @@ def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
     task.fault_share = fault_share
     task.wanted = (1 << 63) - 1
     task.x87 = bool((facts.reads | facts.writes) & FPU)
+    _x87(task, insn.mnemonic)
     task.mxcsr = MXCSR[seed % len(MXCSR)]
     task.mxcsr_at = MXCSR_AT.get(insn.mnemonic, -1)
     task.approximate = insn.mnemonic in APPROXIMATE
@@ -121,6 +125,14 @@ def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
         _range(task, 0, RegisterInfo(register.full_register).number, -1000, 1000, bits=register.size * 8)
     elif insn.mnemonic in _DIVIDE:
         _range(task, 0, RDX, -2, 2, share=128)
+
+
+def _x87(task: Task, mnemonic: int) -> None:
+    task.status = status(mnemonic)
+    task.ulps = mnemonic in TRANSCENDENTAL
+    task.partial = mnemonic in (Mnemonic.FPREM, Mnemonic.FPREM1)
+    task.decimal = mnemonic == Mnemonic.FBLD
+    task.domain = {Mnemonic.F2XM1: 1.0, Mnemonic.FYL2XP1: 0.29}.get(mnemonic, 0.0)
 
 
 _NARROW = {OpKind.MEMORY_SEG_ESI, OpKind.MEMORY_SEG_EDI, OpKind.MEMORY_ESEDI}

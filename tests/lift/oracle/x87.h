@@ -49,7 +49,7 @@ static uint16_t exponent(void) {
     return (uint16_t)(sign | (ranges[i].first + below(ranges[i].count)));
 }
 
-static void x87_make(uint8_t *fx) {
+static void x87_make(const struct task *t, uint8_t *fx) {
     uint16_t control = (uint16_t)(0x7f | (below(4) ? 3 : below(4)) << 8 | (below(2) ? 0 : below(4)) << 10);
     uint16_t status = (uint16_t)(next() & (below(4) ? 0x7f00 : 0x7f7f));
     memcpy(fx, &control, 2);
@@ -62,6 +62,8 @@ static void x87_make(uint8_t *fx) {
         uint16_t e = exponent();
         if (!(e & 0x7fff) && below(2))
             m = below(2) ? 0 : m >> (1 + below(63));
+        if (!t->odd) /* encodings that no FPU of today makes */
+            m = e & 0x7fff ? m | 1ull << 63 : m & ~(1ull << 63);
         if (i == 1 && !below(8))
             memcpy(&m, fx + FPU_REGISTER, 8);
         memcpy(fx + FPU_REGISTER + 16 * i, &m, 8);
@@ -69,10 +71,41 @@ static void x87_make(uint8_t *fx) {
     }
 }
 
+/* Task: status is a mask of the status word's bits that the manual defines; ulps is how far results may lie apart;
+ * domain the greatest |ST(0)| for which there is a result; partial says that C2 leaves the result to the CPU. */
+static int x87_undefined(const struct task *t, const uint8_t *fx) {
+    long double x;
+    memcpy(&x, fx + FPU_REGISTER, 10);
+    return t->domain > 0 && __builtin_fabsl(x) > t->domain;
+}
+
+static int x87_near(const struct task *t, const uint8_t *x, const uint8_t *y, int nearest) {
+    uint64_t a, b, ulps = t->ulps + !nearest;
+    uint16_t e, f;
+    memcpy(&a, x, 8);
+    memcpy(&b, y, 8);
+    memcpy(&e, x + 8, 2);
+    memcpy(&f, y + 8, 2);
+    if (a == b && e == f)
+        return 1;
+    if (!t->ulps || (e & 0x7fff) == 0x7fff || (f & 0x7fff) == 0x7fff)
+        return 0;
+    if (e == f)
+        return a - b + ulps <= 2 * ulps;
+    if ((uint16_t)(e - f) == 1) /* on both sides of a power of two */
+        return a - (1ull << 63) + ~b < ulps;
+    return (uint16_t)(f - e) == 1 && b - (1ull << 63) + ~a < ulps;
+}
+
 /* Control, status, tags and registers; this CPU keeps pointers of its own. */
-static int x87_same(const uint8_t *x, const uint8_t *y) {
-    int same = !memcmp(x, y, 5);
-    for (int at = FPU_REGISTER; at < FPU_STATE; at += 16)
-        same &= !memcmp(x + at, y + at, 10);
+static int x87_same(const struct task *t, const uint8_t *x, const uint8_t *y) {
+    uint16_t status, other;
+    memcpy(&status, x + 2, 2);
+    memcpy(&other, y + 2, 2);
+    uint64_t told = status & 5 ? t->status & ~2ull : t->status; /* whether it looked for denormals then is the CPU's */
+    int same = !memcmp(x, y, 2) && !((status ^ other) & told) && x[4] == y[4];
+    int first = t->partial && status & 0x400;
+    for (int i = first; i < 8; i++)
+        same &= x87_near(t, x + FPU_REGISTER + 16 * i, y + FPU_REGISTER + 16 * i, !(x[1] & 12));
     return same;
 }

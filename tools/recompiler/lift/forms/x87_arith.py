@@ -99,3 +99,17 @@ _UNARY = {
 @form("{" + ",".join(_UNARY) + "}", page="2A, under the name")
 def unary(a: Asm) -> None:
     call(a, "unary", _UNARY[mnemonic(a)])
+
+
+_CURVES = {"F2XM1": 0xF0, "FPTAN": 0xF2, "FSINCOS": 0xFB, "FSIN": 0xFE, "FCOS": 0xFF}
+_CURVES_OF_TWO = {"FYL2X": 0xF1, "FPATAN": 0xF3, "FYL2XP1": 0xF9}
+
+
+@form("{" + ",".join(_CURVES) + "}", page="2A, under the name; volume 1, 8.3.10")
+def curve(a: Asm) -> None:
+    call(a, "curve", _CURVES[mnemonic(a)])
+
+
+@form("{" + ",".join(_CURVES_OF_TWO) + "}", page="2A, under the name; volume 1, 8.3.10")
+def curve_of_two(a: Asm) -> None:
+    call(a, "curve_of_two", _CURVES_OF_TWO[mnemonic(a)])
