@@ -41,6 +41,7 @@ def link(
     *,
     pie: bool = False,
     first_level: int = 0,
+    flags: Sequence[str] = (),
     lift: Lift = lifter.lift,
 ) -> Executable:
     """Compiles each source at one level, the next source at the next one, and links them."""
@@ -56,7 +57,7 @@ def link(
     for level in sorted(folder.iterdir()):
         for suffix in (".c", ".cc"):
             if found := sorted(level.glob(f"*{suffix}")):
-                words = [*position, level.name, f"-I{SOURCES}", "-c", *found]
+                words = [*position, level.name, *flags, f"-I{SOURCES}", "-c", *found]
                 compile_(compiler, words, cxx=suffix == ".cc", folder=level)
     objects = sorted(folder.glob("*/*.o"))
     declarations = "".join(f"int {path.stem}_main(int, char **);\n" for path in sources)

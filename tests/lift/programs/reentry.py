@@ -13,8 +13,7 @@ from unittest import mock
 from lift.programs.executable import Lift
 from recompiler.lift import emit, lifter
 from recompiler.lift.decode import CALL, CALL_INDIRECT, Facts
-from recompiler.lift.flow import FlagsAcross, Flow, Node
-from recompiler.lift.function import Function
+from recompiler.lift.flow import Node
 from recompiler.lift.shape import Edge
 
 
@@ -46,12 +45,7 @@ def lifting(seed: int) -> Lift:
     """A lift whose calls leave by a choice that this seed makes."""
 
     def lift(data: bytes) -> lifter.Result:
-        def emitted(function: Function, numbers: Mapping[int, tuple[int, int]], across: FlagsAcross) -> emit.Body:
-            emitter = Reentering(Flow(function, across), numbers)
-            emitter.seed = seed
-            return emitter.run()
-
-        with mock.patch.object(lifter, "emit", emitted):
+        with mock.patch.object(emit, "_Emitter", Reentering), mock.patch.object(Reentering, "seed", seed):
             return lifter.lift(data)
 
     return lift
