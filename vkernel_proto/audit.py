@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ GENESIS: Final = "0" * 64  # `prev` of the first record
 RECORD_MAX: Final = 1 << 16  # bytes of one line with its LF
 TEXT_MAX: Final = 2048  # characters of one text field: what a peer sends cannot make a record outgrow RECORD_MAX
 DEPTH_MAX: Final = 8
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 def _digest(line: bytes) -> str:
@@ -36,6 +38,8 @@ def _digest(line: bytes) -> str:
 
 def _clip(value: object) -> object:
     if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, str) and len(value) <= TEXT_MAX and value.isascii():
         return value
     if isinstance(value, bytes):
         text = value[: TEXT_MAX + 1].decode("utf-8", "backslashreplace")
@@ -48,7 +52,12 @@ def _clip(value: object) -> object:
 
 def _now() -> str:
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds // 1000:06d}Z"
+    return f"{_date(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+@lru_cache(maxsize=2)
+def _date(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class Audit:
@@ -103,9 +112,9 @@ class Audit:
     def _line(self, event: str, fields: dict[str, object]) -> bytes:
         head = {"seq": self._seq + 1, "time": _now(), "prev": self._prev, "event": event}
         record = head | {name: _clip(value) for name, value in fields.items()}
-        line = json.dumps(record, separators=(",", ":")).encode("ascii")
+        line = _ENCODER.encode(record).encode("ascii")
         if len(line) >= RECORD_MAX:
-            line = json.dumps(head | {"cut": len(line)}, separators=(",", ":")).encode("ascii")
+            line = _ENCODER.encode(head | {"cut": len(line)}).encode("ascii")
         return line
 
     def _write(self, line: bytes) -> None:

@@ -29,6 +29,18 @@ static int control_of(const char *text, struct rc_error *err) {
     return (int)fd;
 }
 
+/* Whoever starts this process may have ignored signals (nohup, a shell's &) or blocked them; a guest dies of them all
+ * the same. */
+static void plain_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    for (int sig = 1; sig < NSIG; sig++) {
+        signal(sig, SIG_DFL);
+    }
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is the errno pipe, as in the other WASI hosts */
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static int sane_process(int control, struct rc_error *err) {
     struct rlimit stack;
     if (rc_sandbox_standard_fds(err) < 0 || rc_sandbox_close_fds(control, err) < 0 ||
@@ -55,7 +67,7 @@ static int sane_process(int control, struct rc_error *err) {
         return rc_fail(err, RC_E_PROCESS_FDS, 0, "/dev/null: %s", strerror(errno));
     }
     close(null);
-    signal(SIGPIPE, SIG_IGN);
+    plain_signals();
     return 0;
 }
 

@@ -44,16 +44,11 @@ static int own_session(const struct control_message *m, struct rc_error *err) {
     return 0;
 }
 
-/* Whoever started the zygote may have ignored signals (nohup, a shell's &); a guest dies of them all the same. */
+/* What a container has changed of main.c's signals. */
 static void plain_signals(void) {
     sigset_t none;
     sigemptyset(&none);
-    for (int sig = 1; sig < NSIG; sig++) {
-        if (sig != SIGSEGV && sig != SIGBUS && sig != SIGILL && sig != SIGFPE) { /* the engine's traps */
-            signal(sig, SIG_DFL);
-        }
-    }
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is the errno pipe, as in the other WASI hosts */
+    signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

@@ -41,6 +41,14 @@ def test_vkexec_is_the_guest_to_whoever_runs_it(served: Served) -> None:
     assert served.vkexec("--", "/bin/script", "1", "2").stdout == b"/bin/script\n1\n2\n"
 
 
+def test_vkexec_starts_a_program_by_the_hash_of_its_file(served: Served, bundle: TestBundle) -> None:
+    program, script = bundle.hash["/bin/guest"], bundle.hash["/bin/script"]
+    assert served.vkexec("-H", program, "--", "any name", "echo", "x").stdout == b"x\n"
+    unknown = served.vkexec("-H", program[:-1] + ("1" if program[-1] == "0" else "0"), "--", "guest", "echo")
+    assert (unknown.returncode, b"unknown hash" in unknown.stderr) == (126, True)
+    assert b"script without a path" in served.vkexec("-H", script, "--", "script").stderr
+
+
 def test_a_large_file_goes_through_a_guest_as_it_is(served: Served) -> None:
     data = os.urandom(1 << 20)
     assert served.vkexec("--", "guest", "cat", input=data).stdout == data
@@ -57,6 +65,8 @@ def test_a_large_file_goes_through_a_guest_as_it_is(served: Served) -> None:
         (("--",), 125, b"a container id and a command are needed"),
         (("-e", "=x", "--", "guest"), 125, b"unknown, or its value"),
         (("-e", "x", "--", "guest"), 125, b"unknown, or its value"),
+        (("-H", "0" * 63, "--", "guest"), 125, b"unknown, or its value"),
+        (("-H", "A" * 64, "--", "guest"), 125, b"unknown, or its value"),
         (("--bench", "0", "--", "guest"), 125, b"unknown, or its value"),
         (("--burst", "5:x", "--", "guest"), 125, b"unknown, or its value"),
         (("-x", "--", "guest"), 125, b"E_USAGE"),

@@ -295,11 +295,12 @@ def test_no_free_descriptor_is_a_refusal_and_leaks_none(world: World) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     before = len(os.listdir("/proc/self/fd"))
     reasons = []
-    free = os.open("/", os.O_PATH)
-    os.close(free)
+    free = [os.open("/", os.O_PATH) for _ in range(4)]  # the next ones, whatever lies between
+    for fd in free:
+        os.close(fd)
     try:
-        for spare in range(4):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (free + spare, hard))
+        for limit in free:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
             for _ in range(20):
                 try:
                     world.decide("/usr/bin/script")

@@ -43,7 +43,7 @@ def loads(data: bytes, *, max_depth: int, max_size: int | None = None, code: str
 
 def dumps(value: Any) -> bytes:
     """Canonical bytes: ASCII, sorted keys, separators `,` and `:`, one LF at the end; equal content is equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    return _ENCODER.encode(value).encode("ascii") + b"\n"
 
 
 def _read(data: bytes, max_depth: int) -> dict[str, Any]:
@@ -58,6 +58,8 @@ def _read(data: bytes, max_depth: int) -> dict[str, Any]:
 
 
 def _check_depth(text: str, max_depth: int) -> None:
+    if text.count("[") + text.count("{") <= max_depth:
+        return  # not even side by side; what else is wrong with a string the scanner says
     depth = 0
     for match in _TOKEN.finditer(text):
         token = match[0]
@@ -107,6 +109,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _DECODER = json.JSONDecoder(
     parse_int=_integer, parse_float=_no_number, parse_constant=_no_number, object_pairs_hook=_object, strict=True
 )

@@ -153,7 +153,7 @@ class Client:
                 self._fds.append(fds.tolist())
             elif kind == socket.SCM_CREDENTIALS:
                 sender = value
-        if flags & socket.MSG_CTRUNC or (self._fds and (not self.settled or len(self._fds[-1]) != 3)):
+        if flags & stream.CUT or (self._fds and (not self.settled or len(self._fds[-1]) != 3)):
             raise Error("E_RPC_FDS", "file descriptors that were not asked for, or not three")
         if self._sender is None:
             self._sender = sender

@@ -6,14 +6,16 @@ yet: a thread brings it there some milliseconds later, so that no start waits fo
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from contextlib import suppress
 from typing import Final
 
 from recompiler.errors import Error
 from vkernel_proto.audit import Audit
 
-PAUSE: Final = 0.005  # seconds before each: the records of all that is done meanwhile go together
+PAUSE: Final = 0.02  # seconds before each: the records of all that is done meanwhile go together
 
 
 class Log:
@@ -21,7 +23,8 @@ class Log:
 
     def __init__(self, audit: Audit | None) -> None:
         self._audit = audit
-        self._new = threading.Event()
+        self._new = False
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)  # cheaper than a threading.Event for who sets it
         self._closing = False
         self._thread = threading.Thread(target=self._flush, name="audit", daemon=True)
         if audit is not None:
@@ -35,25 +38,29 @@ class Log:
             self._audit.append(event, sync=False, **fields)
         except Error as error:
             return error
-        if not self._new.is_set():
-            self._new.set()
+        self._rouse()
         return None
 
     def close(self) -> None:
         """After the last record."""
         if self._audit is not None:
             self._closing = True
-            self._new.set()
+            self._rouse()
             self._thread.join()
             self._audit.close()
+        os.close(self._wake)
+
+    def _rouse(self) -> None:
+        if not self._new:
+            self._new = True
+            os.eventfd_write(self._wake, 1)
 
     def _flush(self) -> None:
         assert self._audit is not None
-        pause = threading.Event()
         while not self._closing:
-            self._new.wait()
-            pause.wait(PAUSE)
-            self._new.clear()
+            os.eventfd_read(self._wake)
+            time.sleep(PAUSE)
+            self._new = False  # before the sync: a record that comes during it asks for another
             with suppress(Error):  # append raises from then on
                 self._audit.sync()
         with suppress(Error):

@@ -95,6 +95,9 @@ int client_spawn(int socket, int64_t id, const struct spawn *spawn, const int fd
     }
     put("},\"cwd\":");
     put_text(spawn->cwd, strlen(spawn->cwd));
+    if (spawn->hash) {
+        put(",\"hash\":\"blake3:%s\"", spawn->hash);
+    }
     put(",\"tty\":%s}\n", spawn->tty ? "true" : "false");
     return send_line(socket, fd, err);
 }

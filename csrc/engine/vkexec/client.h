@@ -14,6 +14,7 @@ struct spawn {
     char **argv; /* ends with NULL */
     char **env;  /* NAME=VALUE, ends with NULL */
     const char *cwd;
+    const char *hash; /* of the program's file, 64 hex digits: no path is looked up; NULL: argv[0] names it */
     int tty;
 };
 

@@ -9,10 +9,11 @@
 #include "vkexec.h"
 
 static const char usage[] =
-    "usage: vkexec [--run-dir DIR] [-t] [-e NAME=VALUE]... [-C CWD] CID [--] ARGV...\n"
+    "usage: vkexec [--run-dir DIR] [-t] [-e NAME=VALUE]... [-C CWD] [-H HASH] CID [--] ARGV...\n"
     "       vkexec [--run-dir DIR] --bench COUNT CID [--] ARGV...     ns to first byte, ns to exit\n"
     "       vkexec [--run-dir DIR] --burst COUNT[:AT-ONCE] CID [--] ARGV...     starts/s\n"
     "  -t  a terminal of its own   -e  environment (nothing is inherited)   -C  directory (/)\n"
+    "  -H  the program by the BLAKE3 of its file, 64 hex digits; ARGV[0] is only its name then\n"
     "exit status: the program's, 128 + signal; 126 denied, 127 not found, 125 anything else\n";
 
 enum { COUNT_MAX = 10000000, IN_FLIGHT = 32, ENV_MAX = 4096 };
@@ -38,6 +39,10 @@ static int count_of(const char *text, int *in_flight) {
     return *end == 0 && end != text && count > 0 && count <= COUNT_MAX && *in_flight ? (int)count : 0;
 }
 
+static int is_hash(const char *text) {
+    return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+}
+
 static int read_options(int argc, char **argv, struct options *o) {
     static char *env[ENV_MAX + 1];
     size_t envc = 0;
@@ -61,6 +66,8 @@ static int read_options(int argc, char **argv, struct options *o) {
             o->run_dir = value;
         } else if (strcmp(option, "-C") == 0) {
             o->spawn.cwd = value;
+        } else if (strcmp(option, "-H") == 0 && is_hash(value)) {
+            o->spawn.hash = value;
         } else if (strcmp(option, "-e") == 0 && strchr(value, '=') > value && envc < ENV_MAX) {
             env[envc++] = argv[i];
         } else if (strcmp(option, "--bench") == 0 && (o->bench = count_of(value, &o->in_flight))) {
