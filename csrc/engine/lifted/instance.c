@@ -69,20 +69,8 @@ static wasm_trap_t *import_fault(wasmtime_val_raw_t *slot) {
     return instance_unwind_to(signal_force(sig, code, sig == SIGFPE || sig == SIGILL ? pc : 0, pc, 1));
 }
 
-_Noreturn static void not_lifted(uint64_t pc) {
-    enum { LONGEST = 15 }; /* bytes of an instruction */
-    uint8_t byte;
-    char bytes[3 * LONGEST + 1] = "";
-    for (int i = 0; i < LONGEST && guest_read(&byte, pc + (uint64_t)i, 1) == 0; i++) {
-        snprintf(bytes + 3 * i, 4, " %02x", byte);
-    }
-    dprintf(STDERR_FILENO, "recompiler: %s: not lifted: the instruction at 0x%llx, which begins%s\n", program_name,
-            (unsigned long long)pc, bytes);
-    signal_die(SIGILL);
-}
-
 static wasm_trap_t *import_unlifted(wasmtime_val_raw_t *slot) {
-    not_lifted((uint64_t)slot[0].i64);
+    ledger_die((uint64_t)slot[0].i64);
 }
 
 static wasm_trap_t *import_cpuid(wasmtime_val_raw_t *slot) {
@@ -182,7 +170,8 @@ static int export_of(const wasmtime_instance_t *of, const char *name, uint8_t ki
     return 0;
 }
 
-/* The pc map is one read-only mapping of its file, whatever the module's memory is behind it. */
+/* The pc map is one read-only mapping of its file, whatever the module's memory is behind it. What the file has beyond
+ * the module's memory is the ledger's. */
 static int map_pcmap(const char *path, const wasmtime_memory_t *memory, struct rc_error *err) {
     uint8_t *data = wasmtime_memory_data(instance.context, memory);
     const size_t room = wasmtime_memory_data_size(instance.context, memory);
@@ -191,9 +180,10 @@ static int map_pcmap(const char *path, const wasmtime_memory_t *memory, struct r
     if (fd < 0 || fstat(fd, &st) < 0) {
         return rc_fail(err, RC_E_OPEN, 0, "%s: %s", path, strerror(errno));
     }
-    int failed =
-        (uint64_t)st.st_size > room || mprotect(data, room, PROT_READ) < 0 ||
-        (st.st_size && mmap(data, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED);
+    const size_t all = (size_t)st.st_size, size = all < room ? all : room;
+    int failed = mprotect(data, room, PROT_READ) < 0 ||
+                 (size && mmap(data, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED) ||
+                 (all > room && ledger_map(fd, room, all - room) < 0);
     close(fd);
     return failed ? rc_fail(err, RC_E_ENGINE_MODULE, 0, "%s does not fit the module's memory `pcmap`", path) : 0;
 }
@@ -281,7 +271,7 @@ static uint64_t off_the_map(uint64_t pc) {
         return signal_force(SIGSEGV, code, pc, pc, 1);
     }
     if (guest_read(bytes, pc, sizeof bytes) < 0 || memcmp(bytes, syscall_instruction, sizeof bytes) != 0) {
-        not_lifted(pc);
+        ledger_die(pc);
     }
     struct call call = {.nr = (uint32_t)register_get(RAX), .pc = pc + sizeof bytes};
     for (int i = 0; i < 6; i++) {

@@ -51,6 +51,17 @@ _Noreturn void instance_run(uint64_t pc);
 /* Inside a host call: the trap that unwinds the wasm stack, after which the guest goes on at pc. */
 wasm_trap_t *instance_unwind_to(uint64_t pc);
 
+/* ---- ledger.c: what was not lifted */
+/* Maps the ledger's lines, which are the file's from there on. 0 or -1. */
+int ledger_map(int fd, size_t from, size_t size);
+/* Says which instruction it is that has no wasm, and dies of SIGILL. */
+_Noreturn void ledger_die(uint64_t pc);
+
+/* ---- elsewhere.c: a pc that is no entry */
+uint64_t elsewhere(uint64_t pc); /* where the guest goes on then */
+/* A fault whose handler may return to its instruction. */
+void elsewhere_remember(int signal, int code, uint64_t address, uint64_t pc);
+
 /* ---- space.c: the 4 GiB, and which pages of it the guest has mapped */
 extern uint8_t *space; /* the host's address of guest address 0 */
 void space_begin(uint8_t *memory);

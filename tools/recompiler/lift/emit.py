@@ -33,6 +33,8 @@ LOCALS: Final = (
     + b"".join(leb.u32(n) + bytes((type_,)) for type_, n in TEMPORARIES)
 )
 PC: Final = regs.FIRST_TEMPORARY + TEMPORARIES[0][1] + TEMPORARIES[1][1] - 1  # the last i64 temporary
+Numbers = Mapping[int, tuple[int, int]]  # address of an entry -> (index of its wasm function, number of the entry)
+Marks = list[tuple[int, int]]  # (offset in the code, address of the instruction whose wasm begins there; 0: none)
 _SYSCALL_ARGUMENTS: Final = (RAX, regs.RDI, regs.RSI, regs.RDX, regs.R10, regs.R8, regs.R9)
 _FAULTS: Final[dict[int, int]] = {Mnemonic.INT3: SIGTRAP, Mnemonic.HLT: SIGSEGV, Mnemonic.INT: SIGSEGV}
 _COUNTERS: Final = frozenset(
@@ -55,23 +57,13 @@ class Body:
     flags_back: dict[int | None, int] = field(default_factory=dict)
 
 
-def emit(
-    function: Function,
-    numbers: Mapping[int, tuple[int, int]],
-    across: FlagsAcross,
-    marks: list[tuple[int, int]] | None = None,
-) -> Body:
-    """The body of a function. numbers: address of an entry -> (index of its wasm function, number of the entry).
-
-    marks is filled with (offset in the code, address of the instruction whose wasm begins there, or 0 for none).
-    """
+def emit(function: Function, numbers: Numbers, across: FlagsAcross, marks: Marks | None = None) -> Body:
+    """The body of a function; marks is filled."""
     return _Emitter(Flow(function, across), numbers, marks).run()
 
 
 class _Emitter:
-    def __init__(
-        self, flow: Flow, numbers: Mapping[int, tuple[int, int]], marks: list[tuple[int, int]] | None = None
-    ) -> None:
+    def __init__(self, flow: Flow, numbers: Numbers, marks: Marks | None) -> None:
         self.flow = flow
         self.marks = marks
         self.numbers = numbers
@@ -254,11 +246,9 @@ class _Emitter:
         count = len(infos) if straight else len(infos) - 1
         wants = self.wants(node)
         address = block.start
-        marks = self.marks
         for n in range(count):
             facts = block.facts[n]
-            if marks is not None:
-                self.mark(address)
+            self.mark(address)
             if node.table is not None and address == node.table.load:
                 self.capture(node.table)
             made = liveness.template(facts, infos[n], wants[n])

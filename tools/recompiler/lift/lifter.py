@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+import gc
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from recompiler.lift import binary, discover, objectfile
+from recompiler.lift import binary, discover, ledger, objectfile
 from recompiler.lift.asm import PLACE
 from recompiler.lift.emit import Body, emit
 from recompiler.lift.flow import FlagsAcross
 from recompiler.lift.function import Program
+from recompiler.lift.ledger import Ledger
 from recompiler.lift.objectfile import FIRST, Piece
+from recompiler.lift.workers import spread
 
 CHUNK: Final = 64  # functions that a worker takes at a time
+MOST_CHUNKS: Final = 2048
 BASE: Final = 0x400000  # where a static PIE is put
 Progress = Callable[[str, int, int], None]  # step, done, of
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """module: the lifted object. instructions, functions: how many. unlifted: (address, reason), ascending.
-
-    ledger: the object's own document, for people.
-    """
+    """module: the lifted object. instructions, functions: how many. document: what the object says of itself."""
 
     module: bytes
     instructions: int
     functions: int
-    unlifted: tuple[tuple[int, str], ...]
-    ledger: dict[str, Any]
+    ledger: Ledger
+    document: dict[str, Any]
 
 
 def lift(data: bytes, *, jobs: int = 1, progress: Progress | None = None) -> Result:
     """Lifts an ELF. Raises Error E_LIFT_ELF for one that cannot be read; an instruction is never a reason to fail."""
-    program = discover.discover(binary.load(data))
-    bodies = _bodies(program, jobs, progress)
-    return _link(program, bodies)
+    tell = progress or (lambda step, done, of: None)
+    collecting = gc.isenabled()
+    gc.disable()  # a million objects are made and few are dropped: collections cost a third of the time
+    try:
+        program = discover.discover(binary.load(data), tell)
+        bodies, _ = solve(program, jobs, tell)
+        return _link(program, bodies)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def base_of(program: Program) -> int:
+    """What the addresses of a program are moved by: nothing where it was linked to stay."""
+    return 0 if program.binary.kind == "exec" else BASE
 
 
 def numbers_of(program: Program) -> dict[int, tuple[int, int]]:
@@ -50,49 +62,56 @@ def numbers_of(program: Program) -> dict[int, tuple[int, int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    program: Program
-    numbers: dict[int, tuple[int, int]]
-    across: FlagsAcross
+class Made:
+    """A function that is lifted, as far as the flags are known that pass its boundaries; the rest as in emit.Body."""
+
+    piece: Piece
+    unlifted: list[tuple[int, str]]
+    flags_in: dict[int, int]
+    flags_back: dict[int | None, int]
 
 
-_work: _Work | None = None  # of this process's children: they are forked with it
-
-
-def _emit_chunk(begin: int) -> list[Body]:
-    assert _work is not None
-    functions = _work.program.functions[begin : begin + CHUNK]
-    return [emit(function, _work.numbers, _work.across) for function in functions]
-
-
-def _bodies(program: Program, jobs: int, progress: Progress | None) -> list[Body]:
+def solve(program: Program, jobs: int, tell: Progress) -> tuple[list[Made], FlagsAcross]:
     """Every function; again those that hand flags over a boundary, until nobody is surprised."""
-    global _work
     across = FlagsAcross()
-    _work = _Work(program, numbers_of(program), across)
-    bodies: list[Body] = []
+    numbers = numbers_of(program)
+    base = base_of(program)
     total = len(program.functions)
-    for chunk in _map(range(0, total, CHUNK), jobs):
-        bodies += chunk
-        if progress is not None:
-            progress("lift", len(bodies), total)
-    while _learn(program, bodies, across):
-        for number, function in enumerate(program.functions):
-            if _affected(program, number, across):
-                bodies[number] = emit(function, _work.numbers, across)
-    _work = None
-    return bodies
+    made: dict[int, Made] = {}
+    wanted: Sequence[int] = range(total)
+
+    def make(chunk: Sequence[int]) -> list[Made]:
+        functions = [program.functions[number] for number in chunk]
+        return [_placed(emit(each, numbers, across), each.entries, base) for each in functions]
+
+    while wanted:
+        chunks = _chunks(program, wanted)
+        for n, rows in spread(make, chunks, jobs):
+            made.update(zip(chunks[n], rows, strict=True))
+            tell("lift", min(len(made), total), total)
+        new = _learn(program, (made[number] for number in range(total)), across)
+        wanted = [number for number in range(total) if _affected(program, number, across)] if new else []
+    return [made[number] for number in range(total)], across
 
 
-def _map(begins: Sequence[int], jobs: int) -> Iterator[list[Body]]:
-    if jobs < 2 or len(begins) < 2:
-        yield from map(_emit_chunk, begins)
-        return
-    with multiprocessing.get_context("fork").Pool(min(jobs, len(begins))) as pool:
-        yield from pool.imap(_emit_chunk, begins)
+def _chunks(program: Program, wanted: Sequence[int]) -> list[Sequence[int]]:
+    """What a worker takes at a time, the longest work first."""
+    step = max(CHUNK, -(-len(wanted) // MOST_CHUNKS))
+    chunks = [wanted[at : at + step] for at in range(0, len(wanted), step)]
+    return sorted(chunks, key=lambda chunk: -sum(len(program.functions[number].blocks) for number in chunk))
 
 
-def _learn(program: Program, bodies: list[Body], across: FlagsAcross) -> bool:
+def _placed(body: Body, entries: Sequence[int], base: int) -> Made:
+    """Addresses go to their places."""
+    code = bytearray(body.code)
+    for offset, address in body.places:
+        code[offset : offset + len(PLACE)] = place(address + base)
+    moved = tuple(address + base for address in entries)
+    piece = Piece(moved, bytes(code), objectfile.gaps([offset for offset, _ in body.places]))
+    return Made(piece, body.unlifted, body.flags_in, body.flags_back)
+
+
+def _learn(program: Program, bodies: Iterable[Made], across: FlagsAcross) -> bool:
     """Adds to across what the bodies read over boundaries; whether there was anything new."""
     before = (dict(across.entries), dict(across.returns), across.indirect, across.returned)
     for function, body in zip(program.functions, bodies, strict=True):
@@ -120,19 +139,10 @@ def _affected(program: Program, number: int, across: FlagsAcross) -> bool:
     )
 
 
-def _link(program: Program, bodies: Sequence[Body]) -> Result:
+def _link(program: Program, bodies: Sequence[Made]) -> Result:
     elf = program.binary
-    base = 0 if elf.kind == "exec" else BASE
-    pieces = []
-    unlifted: list[tuple[int, str]] = []
-    for function, body in zip(program.functions, bodies, strict=True):
-        code = bytearray(body.code)
-        for offset, address in body.places:
-            code[offset : offset + len(PLACE)] = place(address + base)
-        entries = tuple(address + base for address in function.entries)
-        pieces.append(Piece(entries, bytes(code), tuple(offset for offset, _ in body.places)))
-        unlifted += body.unlifted
-    unlifted.sort()
+    base = base_of(program)
+    found = ledger.of(program, [body.unlifted for body in bodies], base)
     text = [segment for segment in elf.segments if segment.executable]
     start = min(segment.address for segment in text)
     document = {
@@ -142,10 +152,11 @@ def _link(program: Program, bodies: Sequence[Body]) -> Result:
         "entry": elf.entry + base,
         "text_start": start + base,
         "text_size": max(segment.address + segment.size for segment in text) - start,
-        "unlifted": [[address + base, reason] for address, reason in unlifted],
+        "coverage": found.coverage,
     }
-    count = sum(function.size for function in program.functions)
-    return Result(objectfile.write(pieces, document), count, len(pieces), tuple(unlifted), document)
+    module = objectfile.write([body.piece for body in bodies], document, found.lines())
+    count = found.coverage["instructions"]["found"]
+    return Result(module, count, len(bodies), found, document)
 
 
 def place(address: int) -> bytes:

@@ -5,6 +5,8 @@ custom section `recompiler.lift`: a JSON document, then for each function its en
 hold addresses, so that the object can be moved to another base (a static PIE or a library; a static ELF stays).
 
     u32 size, JSON | per function: start, entries (count, gaps) | per function: places (count, gaps of offsets) | LEB128
+
+`recompiler.unlifted` has the lines of the ledger (ledger.py).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from recompiler import __version__, strictjson
+from recompiler import __version__, schema, strictjson
 from recompiler.errors import Error
 from recompiler.lift import regs, x87
 from recompiler.lift.asm import FUNCTION, IMPORTS
@@ -27,6 +29,7 @@ from recompiler.wasm import PREAMBLE
 
 SCHEMA: Final = "recompiler/lift/v1"
 SECTION: Final = b"recompiler.lift"
+UNLIFTED: Final = b"recompiler.unlifted"
 PAGE: Final = 1 << 16
 GUEST_PAGES: Final = 1 << 16  # 4 GiB
 CODE: Final = FuncType((I32,), (I64,))
@@ -41,27 +44,46 @@ IMPORT_TYPES: Final = {
     "ldmxcsr": FuncType((I32,), ()),
 }
 FIRST: Final = len(IMPORTS) + len(routines())  # index of the guest's first function
+TEXT_MAX: Final = 1 << 28  # bytes of text, holes between its segments included; the pc map has four times as many
+_ADDRESS: Final = schema.integer(0, (1 << 32) - 1)
+_COUNTS: Final = schema.table("[a-z]{1,16}", schema.integer())
+_DOCUMENT: Final = schema.record(
+    {
+        "schema": schema.one_of(SCHEMA),
+        "lifter": schema.string(r"[0-9a-z.+-]{1,40}"),
+        "elf": schema.HEX64,
+        "kind": schema.one_of("exec", "pie", "library"),
+        "base": _ADDRESS,
+        "entry": _ADDRESS,
+        "text_start": _ADDRESS,
+        "text_size": schema.integer(1, TEXT_MAX),
+        "functions": schema.integer(0, 1 << NUMBER_BITS),
+        "coverage": schema.record({"functions": _COUNTS, "instructions": _COUNTS, "bytes": _COUNTS}),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One function: its entries (the first is its start), code, and the offsets in it of five-byte addresses."""
+    """One function: its entries (the first is its start), code, and where in it five-byte addresses stand (gaps)."""
 
     entries: tuple[int, ...]
     code: bytes
-    places: tuple[int, ...]
+    places: bytes
 
 
-def slots(pieces: Sequence[Piece]) -> None:
-    """Raises Error E_LIFT_ELF when a program has more functions or entries than the pc map can name."""
+def fits(pieces: Sequence[Piece], size: int) -> None:
+    """Raises Error E_LIFT_ELF when a program has more functions, entries or text than the pc map can have."""
+    if size > TEXT_MAX:
+        raise Error("E_LIFT_ELF", f"the text spans {size} bytes, more than {TEXT_MAX}")
     if len(pieces) > 1 << NUMBER_BITS or any(len(piece.entries) > 1 << ENTRY_BITS for piece in pieces):
         raise Error("E_LIFT_ELF", f"more than {1 << NUMBER_BITS} functions, or {1 << ENTRY_BITS} entries in one")
 
 
-def write(pieces: Sequence[Piece], document: dict[str, Any]) -> bytes:
-    """The module. document: elf, kind, base, entry, text_start, text_size, unlifted and what else is said."""
-    slots(pieces)
+def write(pieces: Sequence[Piece], document: dict[str, Any], unlifted: bytes) -> bytes:
+    """The module. document: elf, kind, base, entry, text_start, text_size, coverage. unlifted: the ledger's lines."""
     start, size = document["text_start"], document["text_size"]
+    fits(pieces, size)
     types: dict[FuncType, int] = {CODE: 0}
     runtime = routines()
     for type_ in (*IMPORT_TYPES.values(), *(FuncType(each.params, each.results) for each in runtime)):
@@ -88,7 +110,8 @@ def write(pieces: Sequence[Piece], document: dict[str, Any]) -> bytes:
         (11, x87.segments()),
     ]
     document = {"schema": SCHEMA, "lifter": __version__, **document, "functions": len(pieces)}
-    return writer.module(parts, 0, [writer.custom(SECTION, _contents(pieces, document))])
+    customs = [writer.custom(SECTION, _contents(pieces, document)), writer.custom(UNLIFTED, unlifted)]
+    return writer.module(parts, 0, customs)
 
 
 def _limits(count: int) -> Limits:
@@ -123,12 +146,17 @@ def _contents(pieces: Sequence[Piece], document: dict[str, Any]) -> bytes:
         for entry in piece.entries[1:]:
             out.append(leb.u32(entry - at))
             at = entry
-    for piece in pieces:
-        out.append(leb.u32(len(piece.places)))
-        at = 0
-        for place in piece.places:
-            out.append(leb.u32(place - at))
-            at = place
+    out += [piece.places for piece in pieces]
+    return b"".join(out)
+
+
+def gaps(offsets: Sequence[int]) -> bytes:
+    """How many ascending numbers there are, and each as its distance from the one before."""
+    out = [leb.u32(len(offsets))]
+    at = 0
+    for offset in offsets:
+        out.append(leb.u32(offset - at))
+        at = offset
     return b"".join(out)
 
 
@@ -151,19 +179,22 @@ def read(module: bytes) -> Lifted:
     cursor = leb.Cursor(contents, 0, len(contents))
     size = int.from_bytes(cursor.take(4), "little")
     document = strictjson.loads(cursor.take(size), max_depth=8, code="E_WASM_INVALID")
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise Error("E_WASM_INVALID", "not a lifted object of this version")
-    start = last = 0
-    base = document["text_start"]
+    if document.get("schema") != SCHEMA:
+        raise Error("E_WASM_INVALID", f"not a lifted object of this version, {SCHEMA}")
+    schema.check(document, _DOCUMENT, "E_WASM_INVALID")
+    low, high = document["text_start"], document["text_start"] + document["text_size"]
+    last = 0
     entries = []
     for _ in range(document["functions"]):
-        start = last = last + cursor.u32()
+        last += cursor.u32()
         count = cursor.u32()
-        rows = [start]
-        at = base
+        rows = [last]
+        at = low
         for _ in range(count - 1):
             at += cursor.u32()
             rows.append(at)
+        if not (low <= last < high and 1 <= count <= 1 << ENTRY_BITS and at < high):
+            raise cursor.fail(f"the entries of a function at {last:#x} lie outside the text")
         entries.append(tuple(rows))
     return Lifted(document, entries)
 

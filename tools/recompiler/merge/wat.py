@@ -34,7 +34,7 @@ _NAMED: Final = {
     "d": model.DATA,
     "e": model.ELEMENT,
 }
-_PLAIN: Final[dict[str, Callable[[Cursor], str]]] = {
+PLAIN: Final[dict[str, Callable[[Cursor], str]]] = {
     "x": lambda cursor: str(cursor.u32()),
     "i": lambda cursor: str(cursor.s32()),
     "I": lambda cursor: str(cursor.s64()),
@@ -96,9 +96,9 @@ class _Printer:
         if letter in _NAMED:
             name = self._name(_NAMED[letter], cursor.u32())
             return f"(type {name})" if letter == "t" else name
-        if letter not in _PLAIN:
+        if letter not in PLAIN:
             raise cursor.fail("an instruction that no entry has")
-        return _PLAIN[letter](cursor)
+        return PLAIN[letter](cursor)
 
     def _name(self, space: int, index: int) -> str:
         text = self.names.get((space, index))

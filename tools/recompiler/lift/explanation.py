@@ -1,0 +1,115 @@
+"""In: a program and an address. Out: lines for people: the function and block there, and beside each x86 the wasm."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from recompiler import files
+from recompiler.errors import Error
+from recompiler.lift import binary, discover, liftedfile, lifter, listing
+from recompiler.lift.decode import FLOWS
+from recompiler.lift.emit import emit
+from recompiler.lift.flow import Flow, Node
+from recompiler.lift.function import Block, Function, Program
+from recompiler.lift.objectfile import FIRST
+from recompiler.lift.regs import FLAG_BIT, GPRS, XMM_BIT
+from recompiler.lift.wat import FLAG_NAMES, Printer
+from recompiler.trailer import SECTION_LIMITS, WASM
+
+_WIDTH: Final = 70  # of the x86 side
+
+
+def lines(path: Path, address: int, *, jobs: int = 1, progress: lifter.Progress | None = None) -> Iterator[str]:
+    """Explains the block that has the byte at an address (as it is when the program runs) of an ELF or PROG.lifted.
+
+    A PIE's address as linked is understood too, where no code of the moved program is there.
+    Raises Error: E_USAGE (no code is there), and as files.read_file, liftedfile.read and lifter.lift.
+    """
+    data = liftedfile.read(path).elf if liftedfile.is_lifted(path) else files.read_file(path, SECTION_LIMITS[WASM])
+    tell = progress or (lambda step, done, of: None)
+    program = discover.discover(binary.load(data), tell)
+    base = lifter.base_of(program)
+    linked = next((at for at in (address - base, address) if program.owner(at) is not None), None)
+    if linked is None:
+        raise Error("E_USAGE", f"{path}: {_nothing(program, address, base)}")
+    _, across = lifter.solve(program, jobs, tell)
+    function = program.owner(linked)
+    assert function is not None
+    starts = list(function.blocks)
+    block = function.blocks[starts[bisect_right(starts, linked) - 1]]
+    flow = Flow(function, across)
+    marks: list[tuple[int, int]] = []
+    body = emit(function, lifter.numbers_of(program), across, marks)
+    marks.append((len(body.code), 0))
+    code = bytearray(body.code)
+    for offset, place in body.places:
+        code[offset : offset + 5] = lifter.place(place + base)
+    yield from _function(program, function, base)
+    yield from _block(flow, flow.node(flow.number[block.start]), base)
+    yield ""
+    names = {FIRST + n: f"${each.name} (; {each.start + base:#x} ;)" for n, each in enumerate(program.functions)}
+    yield from _code(block, bytes(code), marks, linked, base, Printer(lambda number: names.get(number, str(number))))
+    for at, reason in body.unlifted:
+        if block.start <= at < block.end:
+            yield f"not lifted from {at + base:#x} on: {reason}"
+
+
+def _nothing(program: Program, address: int, base: int) -> str:
+    """Why there is nothing to explain at an address."""
+    ranges = [(low + base, high + base) for low, high in program.binary.text]
+    if any(low <= address < high for low, high in ranges):
+        return f"no code was found at {address:#x}: it is padding or data"
+    return f"{address:#x} is not in the text, which is {', '.join(f'{low:#x}..{high:#x}' for low, high in ranges[:4])}"
+
+
+def _function(program: Program, function: Function, base: int) -> Iterator[str]:
+    number = program.functions.index(function)
+    entries = " ".join(f"{entry + base:#x}" for entry in function.entries[:8])
+    more = f" and {len(function.entries) - 8} more" if len(function.entries) > 8 else ""
+    yield f"function {function.name} at {function.start + base:#x}: wasm function {FIRST + number}, slot {number}"
+    yield f"  {function.size} instructions in {len(function.blocks)} blocks; entries {entries}{more}"
+
+
+def _block(flow: Flow, node: Node, base: int) -> Iterator[str]:
+    block = node.block
+    after = " ".join(f"{flow.nodes[to - 1].block.start + base:#x}" for to in node.succ if to <= len(flow.nodes))
+    if node.succ and not after:
+        after = f"back at {block.end + base:#x}"
+    yield f"block {block.start + base:#x}..{block.end + base:#x}: {FLOWS[block.flow]}; then {after or 'leaves'}"
+    yield f"  live at its start: {registers(node.live_in)}"
+    yield f"  live at its end: {registers(node.live_out)}"
+    if node.leaves:
+        yield f"  spilled where it leaves the function: {registers(node.dirty | node.flags_out << FLAG_BIT)}"
+
+
+def registers(mask: int) -> str:
+    """The names of a mask of liveness."""
+    names = [name for n, name in enumerate(GPRS) if mask >> n & 1]
+    names += [f"xmm{n}" for n in range(16) if mask >> XMM_BIT + n & 1]
+    names += [name for bit, name in FLAG_NAMES.items() if mask >> FLAG_BIT & bit]
+    return " ".join(names) or "nothing"
+
+
+def _code(
+    block: Block, code: bytes, marks: list[tuple[int, int]], chosen: int, base: int, printer: Printer
+) -> Iterator[str]:
+    """The instructions, each with its bytes, the flags it computes, and its wasm to the right."""
+    spans: dict[int, tuple[int, int]] = {}
+    inside = False
+    for (begin, address), (end, _) in pairwise(marks):
+        inside = address == block.start or (inside and address != 0)
+        if inside:
+            spans.setdefault(address, (begin, end))
+    for address, facts in zip(block.addresses(), block.facts, strict=True):
+        sign = ">" if address <= chosen < address + facts.size else " "
+        text = listing.x86(facts.raw, address + base)
+        left = f"{sign} {address + base:#x}  {facts.raw.hex(' '):<24} {text}"
+        begin, end = spans.get(address, (0, 0))
+        right = list(printer.lines(code[begin:end])) or [";; nothing"]
+        yield f"{left:<{_WIDTH}} {right[0]}"
+        for line in right[1:]:
+            yield f"{'':<{_WIDTH}} {line}"
