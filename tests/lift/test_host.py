@@ -37,6 +37,7 @@ pytestmark = pytest.mark.skipif(not RUNNER.exists(), reason="no host of lifted p
 
 WRITE, RT_SIGACTION, RT_SIGPROCMASK, RT_SIGRETURN, GETPID, KILL, EXIT = 1, 13, 14, 15, 39, 62, 231
 MMAP, MPROTECT, MUNMAP, BRK, MREMAP, SIGALTSTACK, SETITIMER, PAUSE = 9, 10, 11, 12, 25, 131, 38, 34
+READLINK, CHDIR = 89, 80
 SA_SIGINFO, SA_ONSTACK, SA_RESTART, SA_NODEFER, SA_RESTORER = 4, 0x08000000, 0x10000000, 0x40000000, 0x04000000
 STACK_TOP = 0xFFFFE000
 ENOMEM, EACCES, EEXIST, EFAULT, EINTR = 12, 13, 17, 14, 4
@@ -454,6 +455,28 @@ def test_files_that_are_handed_over_open_are_not_the_guests(tmp_path: Path) -> N
         finally:
             process.communicate(b"x")
     assert process.returncode == 0
+
+
+def test_the_link_to_the_program_is_absolute_wherever_it_goes(tmp_path: Path) -> None:
+    data = b"/proc/self/exe\0".ljust(0x20, b"\0") + b"/\0"
+    steps = [
+        syscall(CHDIR, DATA + 0x20),
+        syscall(READLINK, DATA, DATA + 0x100, 0x400),
+        syscall(WRITE, 1, DATA + 0x100, get("rax")),
+        syscall(EXIT, 0),
+    ]
+    guest = Guest(tmp_path, steps, data.ljust(0x1000, b"\0"))
+    names = [path.name for path in guest.files]
+    for argv0 in ("program", "./not-there"):
+        paths = [f"/proc/self/fd/{os.open(path, os.O_RDONLY)}" for path in guest.files] if argv0[0] == "." else names
+        fds = [int(path.rpartition("/")[2]) for path in paths if path[0] == "/"]
+        try:
+            command = [str(RUNNER), *paths, argv0]
+            result = subprocess.run(command, cwd=tmp_path, pass_fds=fds, capture_output=True, timeout=20, check=True)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        assert result.stdout.decode() == f"{tmp_path}/{argv0}"
 
 
 def test_the_documented_syscalls_are_those_of_the_table() -> None:

@@ -66,7 +66,9 @@ static wasm_trap_t *import_fault(wasmtime_val_raw_t *slot) {
     const uint64_t pc = (uint64_t)slot[1].i64;
     /* The kernel's code of each: #DE, #UD, #BP, #GP. */
     const int code = sig == SIGFPE ? FPE_INTDIV : sig == SIGILL ? ILL_ILLOPN : SI_KERNEL;
-    return instance_unwind_to(signal_force(sig, code, sig == SIGFPE || sig == SIGILL ? pc : 0, pc, 1));
+    const uint64_t address = sig == SIGFPE || sig == SIGILL ? pc : 0;
+    elsewhere_remember(sig, code, address, pc);
+    return instance_unwind_to(signal_force(sig, code, address, pc, 1));
 }
 
 static wasm_trap_t *import_unlifted(wasmtime_val_raw_t *slot) {
@@ -260,27 +262,6 @@ static uint64_t after_trap(wasm_trap_t *trap) {
     return signal_force(fault.signal, fault.code, fault.address, 0, 0);
 }
 
-/* At a pc that is no entry. A syscall that is made again behind its signal's handler need not be one: it is made here.
- */
-static uint64_t off_the_map(uint64_t pc) {
-    static const uint8_t syscall_instruction[2] = {0x0f, 0x05};
-    static const uint8_t order[6] = {RDI, RSI, RDX, R10, R8, R9};
-    uint8_t bytes[sizeof syscall_instruction];
-    if (!elf_is_code(pc)) {
-        const int code = pc < GUEST_SPACE && space_is_mapped(pc, 1) ? SEGV_ACCERR : SEGV_MAPERR;
-        return signal_force(SIGSEGV, code, pc, pc, 1);
-    }
-    if (guest_read(bytes, pc, sizeof bytes) < 0 || memcmp(bytes, syscall_instruction, sizeof bytes) != 0) {
-        ledger_die(pc);
-    }
-    struct call call = {.nr = (uint32_t)register_get(RAX), .pc = pc + sizeof bytes};
-    for (int i = 0; i < 6; i++) {
-        call.arg[i] = register_get(order[i]);
-    }
-    register_set(RAX, (uint64_t)syscall_perform(&call));
-    return call.pc;
-}
-
 static void loop(uint64_t pc) {
     for (;;) {
         wasmtime_val_raw_t slot = {.i64 = (int64_t)pc};
@@ -296,7 +277,7 @@ static void loop(uint64_t pc) {
             fail(&err, RC_E_ENGINE_TRAP, "run", error);
             refuse(&err);
         } else {
-            pc = off_the_map((uint64_t)slot.i64);
+            pc = elsewhere((uint64_t)slot.i64);
         }
         pc = signal_deliver(pc);
     }

@@ -16,7 +16,8 @@ enum { PAGE = 4096 };
 #define GUEST_SPACE (UINT64_C(1) << 32) /* addresses of a guest are less than this */
 
 /* ---- main.c */
-extern const char *program_name;
+extern const char *program_name;                   /* as it was called */
+extern char program_file[];                        /* with the working directory before it, if need be */
 _Noreturn void refuse(const struct rc_error *err); /* before the guest began: one line on fd 2, status 125 */
 
 /* ---- registers.c: the exported globals. Order: x86's encoding */

@@ -27,7 +27,7 @@ static const char *own_proc(const char *path) {
 
 static const char *program_path(void) {
     static char whole[PATH_MAX];
-    return realpath(program_name, whole) ? whole : program_name;
+    return realpath(program_file, whole) ? whole : program_file;
 }
 
 int64_t linux_path(struct call *call, int at, char *copy, size_t cap) {

@@ -2,6 +2,7 @@
  *
  *   rc-lifted ELF CWASM PCMAP ARGV0 [ARG ...]    a file may be /proc/self/fd/N: then ARGV0 is the program's name
  *   rc-lifted --syscalls                         the table of docs/lifted.md */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -11,6 +12,7 @@
 
 extern char **environ;
 const char *program_name = "?";
+char program_file[PATH_MAX];
 
 void refuse(const struct rc_error *err) {
     dprintf(STDERR_FILENO, "recompiler: %s: %s\n", rc_code_name(err->code), err->message);
@@ -33,6 +35,9 @@ static void close_handed_over(char *const paths[3]) {
 
 static void take_name(const char *path, const char *argv0) {
     program_name = handed_over(path) < 0 ? path : argv0;
+    const int is_whole = program_name[0] == '/' || !getcwd(program_file, sizeof program_file);
+    const size_t length = is_whole ? 0 : strlen(program_file);
+    snprintf(program_file + length, sizeof program_file - length, "%s%s", is_whole ? "" : "/", program_name);
     const char *slash = strrchr(program_name, '/');
     prctl(PR_SET_NAME, slash ? slash + 1 : program_name);
 }
