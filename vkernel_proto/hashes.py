@@ -15,6 +15,7 @@ hash one that nobody signed, or is seen by fstat.
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import stat
@@ -32,7 +33,7 @@ from vkernel_proto.linux import syscall
 from vkernel_proto.paths import RESOLVE_IN_ROOT, file_system, kernel_interface, openat2
 
 SIZE_MAX: Final = 1 << 28  # bytes; programs lie inert in an image, so what is signed is small
-LARGE: Final = 8 << 20  # bytes; files over it are read one at a time: one container's sparse giants take one core
+LARGE: Final = 8 << 20  # bytes, 3 ms; files over it are read one at a time: a container's sparse giants take one core
 KEPT: Final = 4096
 _CHUNK: Final = 1 << 20
 _OVERLAYFS: Final = 0x794C7630
@@ -50,6 +51,10 @@ class Content:
     head: bytes
 
 
+class Large(Exception):
+    """A file over LARGE would have to be read, by one that was asked not to."""
+
+
 class Hashes:
     """The contents of executables, safe from several threads. lower: O_PATH fd of the read-only layer under the overlay
     that guests write to; it stays the caller's. None: everything is read every time.
@@ -60,12 +65,19 @@ class Hashes:
         self._since = time.time_ns() - _TICK
         self._lock = threading.Lock()
         self._large = threading.Lock()
+        self._patient = True
         self._known: OrderedDict[_Key, Content] = OrderedDict()
+
+    def impatient(self) -> Hashes:
+        """The same, with the same memory, but it raises Large."""
+        other = copy.copy(self)
+        other._patient = False
+        return other
 
     def content(self, place: int, path: str) -> Content:
         """The content of the file behind an O_PATH fd; path, from the root, names it for lower and in refusals.
 
-        Raises Denied; OSError when the kernel refuses for a reason that is not the file's.
+        Raises Denied; Large; OSError when the kernel refuses for a reason that is not the file's.
         """
         status = os.fstat(place)
         with self._lock:  # a hit: what was admitted under this ctime has the same mode and place still
@@ -74,6 +86,8 @@ class Hashes:
             return known
         _admit(place, status, path)
         if status.st_size > LARGE:
+            if not self._patient:
+                raise Large
             with self._large:
                 content, status = _read(place, path)
         else:

@@ -14,12 +14,13 @@ from typing import Final, Protocol
 
 from recompiler.errors import Error
 from recompiler.manifest import Manifest
-from vkernel_proto.controller import Controller, Request, Verdict
+from vkernel_proto.controller import Controller, Denied, Request, Verdict
 from vkernel_proto.engine import records
 from vkernel_proto.engine.channel import Channel
 from vkernel_proto.engine.loop import Loop
 from vkernel_proto.engine.records import FORCE, FORCE_NAMES, Message
 from vkernel_proto.engine.zygote import failure
+from vkernel_proto.hashes import Large
 
 STOP_SECONDS: Final = 1.0
 ROOTED: Final = FORCE["root"] | FORCE["chroot"]
@@ -93,6 +94,8 @@ class Container:
             undo.pop_all()
         lower = root if self.in_force & FORCE["overlay"] else None
         self._controller = Controller(manifest, lambda: self._root, lower)
+        self._at_once = self._controller.impatient()
+        self._deciding = 0  # in the other thread, which uses the fds
         self._channel = Channel(loop, sock, self._notice, self._closed)
 
     @property
@@ -105,9 +108,15 @@ class Container:
         """Whether it can still be asked for anything."""
         return self._channel.open
 
-    def decide(self, request: Request) -> Verdict:
-        """The verdict on an execve in this container, which must be open. Raises Denied."""
-        return self._controller.decide(request)
+    def decide(self, request: Request, then: Callable[[Verdict | Denied], None]) -> None:
+        """Gives the verdict on an execve in this container, which must be open; later when it takes milliseconds."""
+        try:
+            found = _verdict(self._at_once, request)
+        except Large:
+            self._deciding += 1
+            self._loop.aside(lambda: _verdict(self._controller, request), lambda found: self._decided(found, then))
+        else:
+            then(found)
 
     def spawn(
         self, verdict: Verdict, data: bytes, counts: tuple[int, int, int], fds: list[int], owner: Owner,
@@ -147,6 +156,12 @@ class Container:
         """The same, without waiting for it to read that."""
         self._channel.close()
 
+    def _decided(self, found: Verdict | Denied, then: Callable[[Verdict | Denied], None]) -> None:
+        self._deciding -= 1
+        if not self.open:
+            self._close_fds()
+        then(found)
+
     def _open_process(self, parent: int) -> int:
         """The first process's directory in /proc, which names it for good; it must be a child of the zygote."""
         process = os.open(f"/proc/{self.pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -181,6 +196,17 @@ class Container:
         for guest in list(self.guests.values()):  # they died with the container's first process
             self._end(guest, -1, 9)
         self.guests.clear()
-        for fd in (self._process, self._root, self._lower):
-            os.close(fd)
+        self._close_fds()
         self._gone()
+
+    def _close_fds(self) -> None:
+        if not self._deciding:
+            for fd in (self._process, self._root, self._lower):
+                os.close(fd)
+
+
+def _verdict(controller: Controller, request: Request) -> Verdict | Denied:
+    try:
+        return controller.decide(request)
+    except Denied as denied:
+        return denied

@@ -1,4 +1,7 @@
-"""One thread that serves many fds: epoll(7) in, callbacks out. A hand-over between threads would cost 50 to 100 us."""
+"""One thread that serves many fds: epoll(7) in, callbacks out. A hand-over between threads would cost 50 to 100 us.
+
+What takes milliseconds goes to one other thread (`aside`), so that nobody else waits for it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,15 @@ import itertools
 import os
 import select
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
 
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
 Ready = Callable[[int], None]  # the events of epoll_wait(2)
+T = TypeVar("T")
 
 
 class Loop:
@@ -24,6 +30,9 @@ class Loop:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._stopped = False
+        self._aside: ThreadPoolExecutor | None = None
+        self._done: deque[Callable[[], None]] = deque()
+        self.busy = 0  # calls in the other thread
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.watch(self._wake, READ, self._woken)
 
@@ -45,6 +54,19 @@ class Loop:
         """Calls once, when so many seconds have gone."""
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), call))
 
+    def aside(self, call: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Makes a call, which must not raise, in the other thread, one after the other; then(its value) in this one."""
+        if self._aside is None:
+            self._aside = ThreadPoolExecutor(1, "aside")
+        self.busy += 1
+
+        def work() -> None:
+            value = call()
+            self._done.append(lambda: then(value))
+            os.eventfd_write(self._wake, 1)
+
+        self._aside.submit(work)
+
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Serves until `until()` after some turn, or `stop`."""
         while not self._stopped and not until():
@@ -64,7 +86,9 @@ class Loop:
         os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
-        """Releases the loop's own fds."""
+        """Ends the other thread, releases the loop's own fds."""
+        if self._aside is not None:
+            self._aside.shutdown(cancel_futures=True)
         self._ready.clear()
         self._epoll.close()
         os.close(self._wake)
@@ -80,3 +104,6 @@ class Loop:
 
     def _woken(self, _: int) -> None:
         os.eventfd_read(self._wake)
+        while self._done:
+            self.busy -= 1
+            self._done.popleft()()

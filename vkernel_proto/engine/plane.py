@@ -122,7 +122,7 @@ class Plane:
         left = list(self.places.values())
         for place in self.places.values():
             place.stop(lambda place=place: left.remove(place))  # type: ignore[misc]
-        self.loop.run_for(seconds, lambda: not left and not self._dying)
+        self.loop.run_for(seconds, lambda: not left and not self._dying and not self.loop.busy)
         if self._zygote is not None:
             self._zygote.close()
 

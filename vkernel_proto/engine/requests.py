@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from recompiler.errors import Error
 from vkernel_proto import signals
-from vkernel_proto.controller import Denied, Request
+from vkernel_proto.controller import Denied, Request, Verdict
 from vkernel_proto.engine.client import Client
 from vkernel_proto.engine.container import Container, End, Guest
 from vkernel_proto.engine.place import Place
@@ -92,14 +92,16 @@ class Requests:
         def ready(container: Container | Error) -> None:
             if isinstance(container, Error):
                 self._refuse(client, number, container)
-                return
-            try:
-                verdict = decide(self._plane, container, request, "exec", by)
+            else:
+                decide(self._plane, container, request, "exec", by, decided)
+
+        def decided(verdict: Verdict | Denied | Error) -> None:
+            if isinstance(verdict, Verdict):
                 error = self._plane.note("exec", **by, **names(verdict))
                 if error is not None:
-                    raise error
-            except (Denied, Error) as refused:
-                self._refuse(client, number, refused)
+                    verdict = error
+            if not isinstance(verdict, Verdict):
+                self._refuse(client, number, verdict)
                 return
             client.answer({"id": number, "status": "ok", "entry_point": verdict.export, "entry": verdict.entry})
 

@@ -30,24 +30,28 @@ class Asked:
     by: Mapping[str, Any]
 
 
-def decide(plane: Plane, container: Container, request: Request, what: str, by: Mapping[str, Any]) -> Verdict:
-    """The controller's verdict; a denial is in the log when it is raised. Raises Denied, Error (E_AUDIT)."""
-    try:
-        return container.decide(request)
-    except Denied as denied:
-        note_denied(plane, denied, request, what, by)
-        raise
+def decide(
+    plane: Plane, container: Container, request: Request, what: str, by: Mapping[str, Any],
+    then: Callable[[Verdict | Denied | Error], None],
+) -> None:  # fmt: skip
+    """Gives the controller's verdict; a denial is in the log by then, or Error (E_AUDIT) says that it is not."""
+
+    def found(verdict: Verdict | Denied) -> None:
+        if isinstance(verdict, Denied):
+            then(note_denied(plane, verdict, request, what, by) or verdict)
+        else:
+            then(verdict)
+
+    container.decide(request, found)
 
 
-def note_denied(plane: Plane, denied: Denied, request: Request, what: str, by: Mapping[str, Any]) -> None:
-    """Records a denial. Raises Error (E_AUDIT)."""
+def note_denied(plane: Plane, denied: Denied, request: Request, what: str, by: Mapping[str, Any]) -> Error | None:
+    """Records a denial; an Error when it could not be."""
     chain = {"chain": " ".join(denied.chain)} if denied.chain else {}
     argv0 = request.argv[0] if request.argv else ""
-    error = plane.note(
+    return plane.note(
         "deny", **by, message=what, reason=denied.reason, hash=denied.hash, path=denied.path, **chain, argv0=argv0
     )
-    if error is not None:
-        raise error
 
 
 def start(plane: Plane, place: Place, asked: Asked, fds: list[int], then: Started) -> None:
@@ -63,17 +67,19 @@ def start(plane: Plane, place: Place, asked: Asked, fds: list[int], then: Starte
             _close(fds)
             failed(container)
             return
-        try:
-            verdict = decide(plane, container, request, "spawn", asked.by)
-            env = [f"{name}={value}" for name, value in request.env.items()]
-            data = records.spawn(verdict.argv, env, request.cwd)
-            if len(data) > records.DATA_MAX:
-                too_long = Denied("arguments too long", request.path)
-                note_denied(plane, too_long, request, "spawn", asked.by)
-                raise too_long
-        except (Denied, Error) as refused:
+        decide(plane, container, request, "spawn", asked.by, lambda verdict: decided(container, verdict))
+
+    def decided(container: Container, verdict: Verdict | Denied | Error) -> None:
+        if isinstance(verdict, (Denied, Error)):
             _close(fds)
-            then(refused)
+            then(verdict)
+            return
+        env = [f"{name}={value}" for name, value in request.env.items()]
+        data = records.spawn(verdict.argv, env, request.cwd)
+        if len(data) > records.DATA_MAX:
+            _close(fds)
+            too_long = Denied("arguments too long", request.path)
+            then(note_denied(plane, too_long, request, "spawn", asked.by) or too_long)
             return
         counts = (len(verdict.argv), len(env), records.TTY if asked.tty else 0)
         container.spawn(verdict, data, counts, fds, asked.owner, lambda made: started(container, made))
