@@ -365,13 +365,13 @@ class _Emitter:
 
     def conditional(self, node: Node, edges: Mapping[int, Edge], facts: Facts) -> None:
         insn = facts.insn
-        if insn.condition_code:
+        if facts.code in _COUNTERS:  # LOOPE and LOOPNE have a condition too
+            self.counter(facts)
+        elif insn.condition_code:
             flag, opposite = CONDITIONS[insn.condition_code]
             self.get(regs.flag_local(flag))
             if opposite:
                 self.op(0x45)
-        elif facts.code in _COUNTERS:
-            self.counter(facts)
         else:
             self.stop(node.block.end - facts.size, str(insn.op_code().instruction_string))
             return
