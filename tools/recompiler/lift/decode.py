@@ -200,6 +200,7 @@ _STATE: Final = {
     Mnemonic.LDMXCSR: (FPU, FPU),
     Mnemonic.EMMS: (FPU, FPU),
 }
+_KEEPING: Final = {Mnemonic.RDSSPD, Mnemonic.RDSSPQ}  # without a shadow stack they leave their register
 _BY_CL: Final = {code for name, code in vars(Code).items() if name.endswith("_CL")}
 _COMPARES: Final = {
     *(Mnemonic.CMPSB, Mnemonic.CMPSW, Mnemonic.CMPSD, Mnemonic.CMPSQ),
@@ -270,9 +271,13 @@ def _shape(insn: Instruction) -> tuple[int, int, int, int, int]:
         more_reads, more_writes = _STATE[mnemonic]
         reads |= more_reads
         writes |= more_writes
+    elif mnemonic in (Mnemonic.RDSSPD, Mnemonic.RDSSPQ):
+        reads = writes  # what they leave: there is no shadow stack
     elif not _FPU.isdisjoint(insn.cpuid_features()):
         reads |= FPU
         writes |= FPU
+    if mnemonic in _KEEPING:
+        reads |= writes
     flag_reads = _FLAG_BITS[insn.rflags_read & 127]
     flag_writes = _FLAG_BITS[insn.rflags_modified & 127]
     if insn.code in _BY_CL or (mnemonic in _COMPARES and (insn.has_rep_prefix or insn.has_repne_prefix)):
