@@ -11,21 +11,21 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from recompiler.lift import liveness
 from recompiler.lift.decode import Facts
-from recompiler.lift.regs import GPRS, STATUS
+from recompiler.lift.regs import STATUS
 
+from .blocks import Generator
 from .defined import BITS, flags_of
 from .encode import instructions
 from .lifted import Case, Lifted, case, touched
-from .states import Shared, plan
+from .states import Shared, plan, plan_blocks
+from .tell import tell
 
 SOURCE = Path(__file__).with_name("cpu.c")
 TARGET = "x86_64-linux-musl"
 ALONE = 8  # a flag wanted alone is computed by the same rules: an eighth of the states shows it
-NAMES = ("CF", "PF", "AF", "ZF", "SF", "DF", "OF", "BE", "L", "LE")
 
 
 def build(folder: Path) -> Path:
@@ -114,7 +114,7 @@ def check(
     flat = [each for _, group in cases for each in group]
     if not flat:
         return report
-    lifted = Lifted(flat, cpu.file.fileno())
+    lifted = Lifted([each.code for each in flat], cpu.file.fileno())
     number = 0
     for text, group in cases:
         _instruction(cpu, lifted, number, text, group, seed, states, faulting, every, report)
@@ -149,38 +149,32 @@ def _instruction(
         report.states += task.compared
         report.faults += task.faulted
         if found >= 0:
-            report.mismatches.append(_tell(text, each, cpu.shared, found, seed))
+            report.mismatches.append(tell(f"{text}: want {each.want:#x} seed {seed}", [facts], cpu.shared, found))
             return
     if lifted.stray():
         report.mismatches.append(f"{text}: {facts.insn}: wrote outside of its operands")
 
 
-def _tell(text: str, each: Case, shared: Any, n: int, seed: int) -> str:
-    """A mismatch: encoding, disassembly, state before, both after."""
-    facts = each.facts
-    before, native, lifted = shared.inputs[n], shared.native[n], shared.lifted[n]
-    mask = shared.task.defined[before.gpr[1] & 63] & shared.task.wanted
-    rows = [f"{text}: {facts.raw.hex()} {facts.insn}  want {each.want:#x} seed {seed} state {n}"]
-    rows.append(f"  {'':6} {'before':>18} {'this CPU':>18} {'lifted':>18}")
-
-    def row(name: str, b: int, x: int, y: int, always: bool = False) -> None:
-        if always or x != y or b != x:
-            rows.append(f"  {name:6} {b:18x} {x:18x} {y:18x}{'  <' if x != y else ''}")
-
-    row("fault", before.fault, native.fault, lifted.fault)
-    for number, name in enumerate(GPRS):
-        row(name, before.gpr[number], native.gpr[number], lifted.gpr[number], always=True)
-    for number in range(16):
-        for half in (8, 0):
-            at = 160 + number * 16 + half
-            values = [int.from_bytes(bytes(s.fx[at : at + 8]), "little") for s in (before, native, lifted)]
-            row(f"xmm{number}{'h' if half else 'l'}", *values, always=f"xmm{number}" in str(facts.insn))
-    parts = [("fcw", 0, 2), ("fsw", 2, 2), ("ftw", 4, 1)]
-    parts += [part for n in range(8) for part in ((f"st{n}e", 40 + 16 * n, 2), (f"st{n}m", 32 + 16 * n, 8))]
-    for name, at, size in parts:
-        row(name, *(int.from_bytes(bytes(s.fx[at : at + size]), "little") for s in (before, native, lifted)))
-    for at in range(0, len(before.data), 8):
-        row(f"+{at}", *(int.from_bytes(bytes(s.data[at : at + 8]), "little") for s in (before, native, lifted)))
-    compared = " ".join(NAMES[n] for n, bit in enumerate(sorted(BITS.values())) if mask & bit)
-    rows.append(f"  flags before {before.flags:x}, this CPU {native.flags:x}, lifted {lifted.flags:x} ({compared})")
-    return "\n".join(rows)
+def check_blocks(cpu: Cpu, programs: int, seed: int, *, states: int) -> Report:
+    """Runs random programs (blocks.py)."""
+    generator = Generator(seed)
+    made = [generator.program() for _ in range(programs)]
+    lifted = Lifted([each.lifted() for each in made], cpu.file.fileno())
+    report = Report(functions=programs)
+    for number, program in enumerate(made):
+        task = cpu.shared.task
+        plan_blocks(task, program.facts, program.ranges, generator.choose.getrandbits(64), states)
+        task.wanted = flags_of(program.wanted) | BITS[1 << 9]
+        cpu.ask(b"m")
+        cpu.ask(b"r")
+        lifted.run(number, cpu.shared, states)
+        found = cpu.ask(b"c")
+        report.instructions += program.function.size
+        report.states += task.compared
+        report.faults += task.faulted
+        title = f"program {number} of seed {seed}"
+        if found >= 0:
+            report.mismatches.append(tell(title, program.facts, cpu.shared, found))
+        elif lifted.stray():
+            report.mismatches.append(f"{title}: wrote outside of its operands")
+    return report

@@ -19,7 +19,15 @@
 #include <unistd.h>
 
 enum { PAGE = 4096, LOW = 256, MIDDLE = 512, HIGH = 256, DATA = LOW + MIDDLE + HIGH };
-enum { CODE = 0x20000000, WINDOW = 0x10000000, WINDOW_END = WINDOW + 2 * PAGE, STATES = 2048, SECONDS = 20, RSP = 4 };
+enum {
+    CODE = 0x20000000,
+    WINDOW = 0x10000000,
+    WINDOW_END = WINDOW + 2 * PAGE,
+    STATES = 2048,
+    SECONDS = 20,
+    RSP = 4,
+    RANGES = 8
+};
 
 struct state {
     uint64_t gpr[16];
@@ -46,9 +54,9 @@ struct range {
 
 struct task {
     uint64_t seed, n, code_size, fs, gs;
-    uint8_t code[16];
+    uint8_t code[1024];
     struct operand operands[2];
-    struct range ranges[3];
+    struct range ranges[RANGES];
     uint64_t fault_share; /* of 256: states whose memory operand reaches out of the window */
     uint64_t defined[64]; /* by CL & 63: the flags to compare; bit 63: nothing is defined */
     uint64_t wanted;
@@ -59,6 +67,9 @@ struct task {
     uint64_t status, ulps, partial, decimal, odd;
     double domain;
     uint64_t mxcsr;
+    uint64_t bases;      /* general registers that become a segment's base */
+    uint64_t half;       /* of this register (1 + number) the upper half is undefined where ZF is set */
+    uint64_t early;      /* which of its accesses faults is the CPU's */
     int64_t mxcsr_at;    /* where in operand 0 the new MXCSR lies, or -1 */
     uint8_t ignored[64]; /* a bit for each byte of operand 0 that differs from CPU to CPU */
     uint64_t compared, faulted;
@@ -338,7 +349,7 @@ static void make(const struct task *t, struct state *s) {
             vector(s->data + i);
         else
             memcpy(s->data + i, below(4) ? s->fx + 160 + 16 * below(16) : s->data + 16 * below((uint64_t)i / 16), 16);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < RANGES; i++) {
         const struct range *r = &t->ranges[i];
         if (r->gpr < 0 || below(256) >= (uint64_t)r->share)
             continue;
@@ -368,6 +379,11 @@ static void make(const struct task *t, struct state *s) {
         uint8_t *at = kept(s, effective(s, t->operands) + i);
         if (at && i < 9)
             *at = (uint8_t)((*at >> 4) % 10 << 4 | (*at & 15) % 10);
+    }
+    for (int i = 0; i < 16; i++) { /* how many bits an address has is the CPU's: 48 or 57 */
+        int64_t value = (int64_t)s->gpr[i];
+        if (t->bases >> i & 1 && value >> 47 != value >> 63 && value >> 56 == value >> 63)
+            s->gpr[i] ^= 1ull << 60;
     }
     if (t->mxcsr_at >= 0) { /* bit 17 is reserved on some CPUs only */
         uint64_t at = effective(s, t->operands) + (uint64_t)t->mxcsr_at;
@@ -399,13 +415,13 @@ static void run(const struct state *in, struct state *out) {
 }
 
 static uint64_t run_all(struct task *t) {
-    static const uint32_t slot = CODE + 64; /* aligned: the instruction may have set AC */
+    static const uint32_t slot = CODE + PAGE / 2; /* aligned: the instruction may have set AC */
     uint8_t *code = (uint8_t *)(uintptr_t)CODE;
     uint64_t target = (uint64_t)(uintptr_t)leave_normal, faults = 0;
     memcpy(code, t->code, t->code_size);
     memcpy(code + t->code_size, "\xff\x24\x25", 3); /* jmp [slot] */
     memcpy(code + t->code_size + 3, &slot, sizeof slot);
-    memcpy(code + 64, &target, sizeof target);
+    memcpy(code + PAGE / 2, &target, sizeof target);
     uint64_t own;
     syscall(SYS_arch_prctl, ARCH_SET_GS, t->gs);
     syscall(SYS_arch_prctl, ARCH_GET_FS, &own);
@@ -452,6 +468,10 @@ static int same_vectors(const struct task *t, const uint8_t *x, const uint8_t *y
 
 /* What differs from CPU to CPU: as this CPU has it. */
 static void overlook(const struct task *t, const struct state *in, struct state *n, struct state *l) {
+    if (t->half && n->flags & 0x40)
+        memcpy((uint8_t *)&l->gpr[t->half - 1] + 4, (uint8_t *)&n->gpr[t->half - 1] + 4, 4);
+    if (t->early && (n->fault || l->fault))
+        *l = *n;
     for (uint64_t i = 0; i < 512; i++) {
         uint64_t at = t->ignored[i / 8] >> i % 8 & 1 ? effective(in, t->operands) + i : 0;
         if (kept(n, at))
@@ -465,7 +485,7 @@ static int same(struct task *t, const struct state *in, struct state *n, struct 
         return 1;
     t->compared++;
     overlook(t, in, n, l);
-    if (n->fault != l->fault)
+    if (n->fault != l->fault || (n->fault && n->fault_pc != l->fault_pc))
         return 0;
     if (n->fault) {
         t->faulted++;

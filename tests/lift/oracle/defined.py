@@ -36,6 +36,11 @@ def defined(insn: Instruction) -> list[int]:
     return [_mask(undefined)] * 64
 
 
+def reads(insn: Instruction) -> int:
+    """The flags that it reads, as flags_of."""
+    return sum(bit for n, bit in enumerate(_ICED) if insn.rflags_read >> n & 1)
+
+
 def _shifted(mnemonic: int, size: int, count: int) -> int:
     """What is undefined after a shift or rotation by this many bits."""
     if count == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from iced_x86 import (
@@ -66,6 +66,9 @@ _STRINGS = {
 }
 
 
+Memory = Callable[[Instruction, int, random.Random], None]  # gives an instruction its memory operand
+
+
 @cache
 def codes() -> dict[str, list[int]]:
     """The manual's text -> iced's codes, of what exists in 64-bit mode without VEX."""
@@ -79,13 +82,13 @@ def codes() -> dict[str, list[int]]:
     return found
 
 
-def instructions(text: str, count: int, seed: str) -> Iterator[Facts]:
-    """Up to count distinct instructions of a form, the same ones for the same seed."""
+def instructions(text: str, count: int, seed: str, memory: Memory | None = None, first: int = 0) -> Iterator[Facts]:
+    """Up to count distinct instructions of a form, the same ones for the same seed; they take turns from first on."""
     choose = random.Random(f"{seed} {text}")
     known = set()
-    for number in range(count * 4):  # some choices cannot be encoded together (AH and a REX prefix)
+    for number in range(first, first + count * 4):  # some choices cannot be encoded together (AH and a REX prefix)
         every = codes()[text]
-        raw = _encode(every[number % len(every)], number, choose)
+        raw = _encode(every[number % len(every)], number, choose, memory or _memory)
         if raw is None or raw in known:
             continue
         known.add(raw)
@@ -94,14 +97,14 @@ def instructions(text: str, count: int, seed: str) -> Iterator[Facts]:
             return
 
 
-def _encode(code: int, number: int, choose: random.Random) -> bytes | None:
+def _encode(code: int, number: int, choose: random.Random, memory: Memory) -> bytes | None:
     """The bytes of one choice, or None where it cannot be encoded or means another form."""
     insn = Instruction()
     insn.code = code
     info = insn.op_code()
     narrow = choose.random() < 0.1
     for i in range(info.op_count):
-        _operand(insn, i, _KINDS[info.op_kind(i)], number, narrow, choose)
+        _operand(insn, i, _KINDS[info.op_kind(i)], number, narrow, choose, memory)
     if info.can_use_lock_prefix and insn.op0_kind == OpKind.MEMORY:
         insn.has_lock_prefix = bool(number & 4)
     if info.can_use_rep_prefix and insn.is_string_instruction:
@@ -127,7 +130,9 @@ def _moves_with_its_address(insn: Instruction) -> bool:
     return RegisterInfo(insn.op1_register).full_register in full
 
 
-def _operand(insn: Instruction, i: int, kind: str, number: int, narrow: bool, choose: random.Random) -> None:
+def _operand(
+    insn: Instruction, i: int, kind: str, number: int, narrow: bool, choose: random.Random, memory: Memory
+) -> None:
     family, _, rest = kind.partition("_")
     if kind in _FIXED:
         insn.set_op_kind(i, OpKind.REGISTER)
@@ -148,7 +153,7 @@ def _operand(insn: Instruction, i: int, kind: str, number: int, narrow: bool, ch
         insn.memory_displacement, insn.memory_displ_size = _absolute(insn, choose), 8
     elif kind == "MEM" or (rest == "OR_MEM" and number & 1):
         insn.set_op_kind(i, OpKind.MEMORY)
-        _memory(insn, number >> 1, choose)
+        memory(insn, number >> 1, choose)
     elif family in _RANGES:
         insn.set_op_kind(i, OpKind.REGISTER)
         same = [insn.op_register(j) for j in range(i) if insn.op_kind(j) == OpKind.REGISTER]
@@ -181,7 +186,7 @@ def _absolute(insn: Instruction, choose: random.Random) -> int:
     size = MemorySizeInfo(insn.op_code().memory_size).size
     if size > 256:
         return MIDDLE - 256
-    if size >= 16:
+    if size >= 16 or insn.op_code().can_use_lock_prefix or insn.mnemonic == Mnemonic.XCHG:
         return MIDDLE + choose.choice((-64, -32, -16, 0, 16, 48))
     return MIDDLE + choose.choice((-17, -16, -9, -8, -7, -4, -3, -2, -1, 0, 16, 32, 48, -64))
 

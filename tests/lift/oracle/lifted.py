@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,7 @@ def case(facts: Facts, want: int) -> Case | None:
     for flag in _each(want & touched(known)):
         asm.get_flag(flag)
         asm.op("global.set", _flag_global(flag))
-    return Case(facts, want, _locals(LOCALS, I32) + bytes(asm.out) + b"\x0b")
+    return Case(facts, want, _locals(LOCALS) + bytes(asm.out) + b"\x42\0\x0b")
 
 
 def touched(known: liveness.Info) -> int:
@@ -97,10 +98,8 @@ def _padded(value: int) -> bytes:
     return bytes((value >> 7 * n & 0x7F) | (0x80 if n < 4 else 0) for n in range(5))
 
 
-def _locals(groups: list[tuple[int, int]], *first: int) -> bytes:
-    """The local 0 of the contract is a parameter; here it is a local like the rest."""
-    rows = [(1, type_) for type_ in first] + groups
-    return writer.vector([leb.u32(count) + bytes((type_,)) for count, type_ in rows])
+def _locals(groups: list[tuple[int, int]]) -> bytes:
+    return writer.vector([leb.u32(count) + bytes((type_,)) for count, type_ in groups])
 
 
 # ---- the driver
@@ -120,8 +119,10 @@ def _driver() -> bytes:
     asm.op("i32.ge_u")
     asm.op("br_if", 1)
     _copy_state(asm, source, load=True)
+    asm.op("i32.const", 0)
     asm.get(0)
     asm.op("call_indirect", 0, 0)
+    asm.op("drop")
     _copy_state(asm, target, load=False)
     for local in (source, target):
         asm.get(local)
@@ -242,9 +243,9 @@ def _composite_globals(asm: Asm) -> None:
 # ---- the module
 
 
-def module(cases: list[Case]) -> bytes:
-    """The module of some cases; case n is the table's function n."""
-    types: dict[FuncType, int] = {VOID: 0, objectfile.CODE: 1}
+def module(bodies: Sequence[bytes]) -> bytes:
+    """The module of some functions (entry) -> pc; number n is the table's function n."""
+    types: dict[FuncType, int] = {objectfile.CODE: 0, VOID: 1}
     routines = [ROUTINES.get(name) for name in RUNTIME]
     needed = [objectfile.IMPORT_TYPES.get(name, VOID) for name in IMPORTS]
     runtime = [VOID if each is None else FuncType(each.params, each.results) for each in routines]
@@ -255,18 +256,18 @@ def module(cases: list[Case]) -> bytes:
         for name, type_ in zip(IMPORTS, needed, strict=True)
     ]
     first = len(IMPORTS) + len(RUNTIME)
-    functions = [leb.u32(types[each]) for each in runtime] + [leb.u32(0)] * len(cases) + [leb.u32(types[DRIVER])]
+    functions = [leb.u32(types[each]) for each in runtime] + [leb.u32(0)] * len(bodies) + [leb.u32(types[DRIVER])]
     # The ways to an address (run, indirect, jump) need the pc map, which no instruction here uses.
     away = {"run", "indirect", "jump"}
-    bodies = [
+    code = [
         b"\0\0\x0b" if each is None or name in away else each.body(0, 0)
         for name, each in zip(RUNTIME, routines, strict=True)
     ]
-    bodies += [each.code for each in cases] + [_driver()]
-    numbers = [leb.u32(first + n) for n in range(len(cases))]
-    exports = [(b"memory", 2, 0), (b"driver", FUNC, first + len(cases)), (b"at", 3, EXTRA_GLOBAL["at"])]
+    code += [*bodies, _driver()]
+    numbers = [leb.u32(first + n) for n in range(len(bodies))]
+    exports = [(b"memory", 2, 0), (b"driver", FUNC, first + len(bodies)), (b"at", 3, EXTRA_GLOBAL["at"])]
     exports += [(name.encode(), 3, number) for name, number in regs.GLOBAL.items()]
-    table = Limits(1, len(cases), len(cases))
+    table = Limits(1, len(bodies), len(bodies))
     sections = [
         (1, [writer.func_type(type_, n) for type_, n in types.items()]),
         (2, imports),
@@ -276,7 +277,7 @@ def module(cases: list[Case]) -> bytes:
         (6, [objectfile.global_(name, type_) for name, type_ in (*GLOBALS, *EXTRA)]),
         (7, [writer.name(name) + bytes((kind,)) + leb.u32(number) for name, kind, number in exports]),
         (9, [leb.u32(0) + b"\x41\0\x0b" + writer.vector(numbers)]),
-        (10, [writer.name(body) for body in bodies]),
+        (10, [writer.name(body) for body in code]),
         (11, x87.segments()),
     ]
     return writer.module(sections, 0, [])
@@ -310,12 +311,12 @@ def _engine() -> Any:
 
 
 class Lifted:
-    """The instance of a module of cases over the shared file."""
+    """The instance of a module of functions over the shared file."""
 
-    def __init__(self, cases: list[Case], shared: int) -> None:
+    def __init__(self, bodies: Sequence[bytes], shared: int) -> None:
         store = wasmtime.Store(_engine())
         linker = wasmtime.Linker(store.engine)
-        compiled = wasmtime.Module(store.engine, module(cases))
+        compiled = wasmtime.Module(store.engine, module(bodies))
         for each in compiled.imports:
             linker.define_func("linux", each.name, each.type, _IMPORTED.get(each.name, _absent(str(each.name))))
         self.store = store
@@ -331,7 +332,7 @@ class Lifted:
         _check(_LIBC.mmap(self.base + STATES_AT, size, 3, 0x11, shared, 0) != self.base + STATES_AT)
 
     def run(self, number: int, shared: Any, n: int) -> None:
-        """Case number over n inputs of the shared file: outputs and faults into its `lifted`."""
+        """Function number over n inputs of the shared file: outputs and faults into its `lifted`."""
         ctypes.memset(self.base + WINDOW, 0xA5, 2 * PAGE)
         for segment, base in self.bases:
             segment.set_value(self.store, base)
@@ -347,13 +348,13 @@ class Lifted:
                     _ldmxcsr(MXCSR[0])
                 return
             except Fault as fault:
-                signal = fault.signal if fault.pc == CODE else -1
+                signal, pc = fault.signal, fault.pc
             except wasmtime.Trap as trap:
                 if trap.trap_code != wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS:
                     raise
-                signal = SIGSEGV
+                signal, pc = SIGSEGV, CODE
             done = self.at.value(self.store)
-            shared.lifted[done].fault = signal & 0xFF
+            shared.lifted[done].fault, shared.lifted[done].fault_pc = signal, pc - CODE
             at = 0
             for spot, length in SPOTS:
                 ctypes.memmove(ctypes.addressof(shared.lifted[done].data) + at, self.base + spot, length)
@@ -379,7 +380,6 @@ def _absent(name: str) -> Any:
     return call
 
 
-# MXCSR as each state has it; what is loaded goes to the host's CPU, not to this process's.
 # MXCSR of lifted code is the CPU's (forms/sse_state.py): push rdi; ldmxcsr [rsp]; pop rdi; ret, and stmxcsr's like.
 _CODE = mmap.mmap(-1, PAGE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
 _CODE.write(bytes.fromhex("57 0fae1424 5f c3 90 50 0fae1c24 58 c3"))

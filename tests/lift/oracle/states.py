@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping, Sequence
 
-from iced_x86 import InstructionInfoFactory, MemorySizeInfo, Mnemonic, OpKind, Register, RegisterInfo
+from iced_x86 import Code, InstructionInfoFactory, MemorySizeInfo, Mnemonic, OpKind, Register, RegisterInfo
 
 from recompiler.lift.decode import FPU, Facts
 
-from .defined import TRANSCENDENTAL, defined, status
+from .defined import CODES, TRANSCENDENTAL, defined, status
 from .encode import BITS, CODE, FS, GS
 
 STATES = 2048  # room in the shared file
@@ -35,15 +36,15 @@ class Range(ctypes.Structure):
 class Task(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_uint64) for name in ("seed", "n", "code_size", "fs", "gs")),
-        ("code", ctypes.c_uint8 * 16),
+        ("code", ctypes.c_uint8 * 1024),
         ("operands", Operand * 2),
-        ("ranges", Range * 3),
+        ("ranges", Range * 8),
         ("fault_share", ctypes.c_uint64),
         ("defined", ctypes.c_uint64 * 64),
         *((name, ctypes.c_uint64) for name in ("wanted", "approximate", "memory_after", "flat", "x87")),
         *((name, ctypes.c_uint64) for name in ("status", "ulps", "partial", "decimal", "odd")),
         ("domain", ctypes.c_double),
-        ("mxcsr", ctypes.c_uint64),
+        *((name, ctypes.c_uint64) for name in ("mxcsr", "bases", "half", "early")),
         ("mxcsr_at", ctypes.c_int64),
         ("ignored", ctypes.c_uint8 * 64),
         *((name, ctypes.c_uint64) for name in ("compared", "faulted")),
@@ -76,6 +77,8 @@ class Shared(ctypes.Structure):
 SEGMENTS = {Register.FS: FS, Register.GS: GS}
 # Rounding to nearest mostly; down, up, to zero; denormals flushed on both sides.
 MXCSR = (0x1F80, 0x1F80, 0x1F80, 0x3F80, 0x5F80, 0x7F80, 0x9FC0)
+BASES = {Mnemonic.WRFSBASE, Mnemonic.WRGSBASE}
+SCANS = {Code.BSF_R32_RM32, Code.BSR_R32_RM32}
 APPROXIMATE = {Mnemonic.RCPSS, Mnemonic.RCPPS, Mnemonic.RSQRTSS, Mnemonic.RSQRTPS}
 MXCSR_AT = {Mnemonic.LDMXCSR: 0, Mnemonic.FXRSTOR: 24, Mnemonic.FXRSTOR64: 24}
 # Bytes of the memory operand that are the CPU's own: pointers and opcode of the last x87 instruction, reserved halves,
@@ -95,17 +98,30 @@ _DIVIDE = {Mnemonic.DIV, Mnemonic.IDIV}
 RCX, RDX, RSP = 1, 2, 4
 
 
+def clear(task: Task, code: bytes, seed: int, n: int) -> None:
+    """A task without operands, ranges or flags."""
+    ctypes.memset(ctypes.byref(task), 0, ctypes.sizeof(task))
+    task.seed, task.n, task.code_size, task.fs, task.gs = seed, n, len(code), FS, GS
+    task.code[: len(code)] = list(code)
+    task.wanted = (1 << 63) - 1
+    task.mxcsr = MXCSR[seed % len(MXCSR)]
+    task.mxcsr_at = -1
+    for each in task.ranges:
+        each.gpr = -1
+
+
 def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
     """Fills the task for an instruction at CODE."""
     insn = facts.insn
-    ctypes.memset(ctypes.byref(task), 0, ctypes.sizeof(task))
-    task.seed, task.n, task.code_size, task.fs, task.gs = seed, n, facts.size, FS, GS
-    task.code[: facts.size] = list(facts.raw)
+    clear(task, facts.raw, seed, n)
     task.fault_share = fault_share
-    task.wanted = (1 << 63) - 1
     task.x87 = bool((facts.reads | facts.writes) & FPU)
     _x87(task, insn.mnemonic)
-    task.mxcsr = MXCSR[seed % len(MXCSR)]
+    if insn.mnemonic in BASES:
+        task.bases = 1 << _number(insn.op0_register)
+    elif insn.code in SCANS:
+        task.half = 1 + _number(insn.op0_register)
+    task.early = insn.mnemonic == Mnemonic.ENTER
     task.mxcsr_at = MXCSR_AT.get(insn.mnemonic, -1)
     task.approximate = insn.mnemonic in APPROXIMATE
     task.ignored[:] = list(sum(1 << n for each in IGNORED.get(insn.mnemonic, ()) for n in each).to_bytes(64, "little"))
@@ -114,8 +130,6 @@ def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
     # A run that faults half-way has written what came before; see docs/forms.md.
     task.memory_after = not repeated
     task.flat = insn.is_string_instruction
-    for each in task.ranges:
-        each.gpr = -1
     _operands(task, facts, repeated)
     if repeated:
         count = 0xFFFFFFFF if insn.op0_kind in _NARROW or insn.op1_kind in _NARROW else 0
@@ -133,6 +147,17 @@ def _x87(task: Task, mnemonic: int) -> None:
     task.partial = mnemonic in (Mnemonic.FPREM, Mnemonic.FPREM1)
     task.decimal = mnemonic == Mnemonic.FBLD
     task.domain = {Mnemonic.F2XM1: 1.0, Mnemonic.FYL2XP1: 0.29}.get(mnemonic, 0.0)
+
+
+def plan_blocks(task: Task, facts: Sequence[Facts], ranges: Mapping[int, tuple[int, int]], seed: int, n: int) -> None:
+    """Fills the task for instructions in a row, which begin at CODE."""
+    clear(task, b"".join(each.raw for each in facts), seed, n)
+    task.x87 = any((each.reads | each.writes) & FPU for each in facts)
+    task.status = 0xFFFF & ~CODES
+    task.memory_after = True
+    task.defined[:] = [(1 << 63) - 1] * 64
+    for number, (register, (low, high)) in enumerate(ranges.items()):
+        _range(task, number, register, low, high)
 
 
 _NARROW = {OpKind.MEMORY_SEG_ESI, OpKind.MEMORY_SEG_EDI, OpKind.MEMORY_ESEDI}
@@ -161,6 +186,10 @@ def _operands(task: Task, facts: Facts, repeated: bool) -> None:
             operand.after = min(size + operand.scale, 512)
         operand.align = 16 if size >= 16 and insn.mnemonic not in UNALIGNED else 1
         operand.strict = size == 16 and insn.mnemonic not in CHECKED
+        if size < 16 and (
+            insn.has_lock_prefix or insn.mnemonic == Mnemonic.XCHG
+        ):  # Linux punishes what splits a cache line
+            operand.align, operand.strict = size, 1
         if repeated:
             operand.before, operand.after = _LONGEST_RUN * size, (_LONGEST_RUN + 1) * size
         elif insn.is_stack_instruction:  # it may use memory on both sides of what it names
