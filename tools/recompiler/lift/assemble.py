@@ -38,8 +38,10 @@ def program(found: Discovery) -> Program:
 
 
 def _blocks(found: Discovery) -> dict[int, Block]:
-    """Straight code from each leader to the next, or to where control leaves it."""
+    """Straight code from each leader to the next, or to where control leaves it; tables in the text are none."""
     code, leaders = found.explorer.code, found.explorer.leaders
+    for start, end in found.guesser.inline:
+        leaders = leaders.difference(range(start, end))
     get = code.get
     blocks: dict[int, Block] = {}
     for start in leaders:
@@ -61,8 +63,8 @@ def _blocks(found: Discovery) -> dict[int, Block]:
 def _colds(found: Discovery) -> dict[int, int]:
     """Start of an FDE that is a cold part -> a place in the code that jumps to it.
 
-    A cold part starts with a CFA that no call leaves, or nothing but jumps of one other FDE leads to it and it is not
-    aligned as functions are.
+    A cold part starts with a CFA that no call leaves, or nothing but jumps of one other FDE leads to it, of a kind that
+    is no tail call, or to where no function is aligned.
     """
     explorer = found.explorer
     jumpers: dict[int, list[int]] = {}
@@ -76,7 +78,7 @@ def _colds(found: Discovery) -> dict[int, int]:
     for jump, guess in found.guesser.found.items():
         for target in guess.targets:
             jumpers.setdefault(target, []).append(jump)
-    known = explorer.calls | found.references | found.named | found.starts
+    known = explorer.calls | found.named | ((found.references | found.starts) - found.guesser.labels())
     colds: dict[int, int] = {}
     for frame in found.frames:
         sources: dict[int, int] = {}
@@ -84,10 +86,8 @@ def _colds(found: Discovery) -> dict[int, int]:
             if not frame.start <= jump < frame.end:
                 other = found.frame_at(jump)
                 sources.setdefault(other.start if other else -1, jump)
-        if sources and (
-            frame.cfa != 8
-            or (frame.start % 16 and frame.start not in known and len(sources) == 1 and -1 not in sources)
-        ):
+        alone = frame.start not in known and len(sources) == 1 and -1 not in sources
+        if sources and (frame.cfa != 8 or (alone and (frame.start % 16 or not _may_tail_call(found, sources)))):
             colds[frame.start] = min(sources.values())
         elif frame.cfa != 8 and frame.start not in known:
             inner = [at for at in jumpers if frame.start < at < frame.end]
@@ -97,11 +97,16 @@ def _colds(found: Discovery) -> dict[int, int]:
     return colds
 
 
+def _may_tail_call(found: Discovery, sources: dict[int, int]) -> bool:
+    """Whether all of the jumps are unconditional and direct."""
+    return all(found.explorer.code[jump].flow == JUMP for jump in sources.values())
+
+
 def _starts(found: Discovery, blocks: dict[int, Block], colds: dict[int, int]) -> list[int]:
     """The functions: FDEs that are no cold parts; what is called or referred to outside FDEs; stubs within one."""
     starts = {frame.start for frame in found.frames if frame.start in blocks}
     swept = {start for start in found.starts if start not in found.explorer.sources}
-    for address in found.explorer.calls | found.references | found.named | swept:
+    for address in found.explorer.calls | found.named | ((found.references | swept) - found.guesser.labels()):
         if address in blocks:
             frame = found.frame_at(address)
             if frame is None or (address != frame.start and (address in found.named or _is_stub(blocks[address]))):
@@ -223,7 +228,8 @@ def _link(found: Discovery, blocks: dict[int, Block], owners: dict[int, int]) ->
                 block.succ = tuple(dict.fromkeys(target for target in guess.targets if get(target) == owner))
                 for target in guess.targets:
                     enter(target)
-    for address in (*found.explorer.resumes, *found.references, *found.explorer.calls, *found.starts, *found.named):
+    more = (found.references, found.explorer.calls, found.starts, found.named, found.guesser.others)
+    for address in found.explorer.resumes.union(*more):
         enter(address)
     return entries
 

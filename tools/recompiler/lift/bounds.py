@@ -12,13 +12,16 @@ from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register, Reg
 from recompiler.lift.decode import Facts
 
 _COPIES: Final = {Mnemonic.MOV, Mnemonic.MOVSXD, Mnemonic.MOVSX, Mnemonic.MOVZX}
-_ABOVE: Final[dict[int, int]] = {
-    Mnemonic.JA: 1,
-    Mnemonic.JBE: 1,
-    Mnemonic.JAE: 0,
-    Mnemonic.JB: 0,
-    Mnemonic.JG: 1,
-    Mnemonic.JLE: 1,
+# Whether the branch has to be taken for the limit to hold, and whether the value compared with is within it.
+_LIMITS: Final[dict[int, tuple[bool, int]]] = {
+    Mnemonic.JA: (False, 1),
+    Mnemonic.JG: (False, 1),
+    Mnemonic.JAE: (False, 0),
+    Mnemonic.JGE: (False, 0),
+    Mnemonic.JBE: (True, 1),
+    Mnemonic.JLE: (True, 1),
+    Mnemonic.JB: (True, 0),
+    Mnemonic.JL: (True, 0),
 }
 _SMALL: Final = {1: 1 << 8, 2: 1 << 16}
 _MOST: Final = 1 << 16
@@ -28,10 +31,14 @@ _NUMBERS: Final = {value: RegisterExt.number(RegisterExt.full_register(value)) f
 Place = tuple[int, int, int, int]
 
 
-def bound(code: list[tuple[int, Facts]], register: int, at: int) -> int | None:
-    """The number of values that register can have at the instruction `at`, by the comparisons before it."""
+def bound(code: list[tuple[int, Facts]], register: int, at: int) -> tuple[int | None, bool]:
+    """How many values register can have at the instruction `at`, and whether that is by a comparison or a mask.
+
+    Otherwise it is by the width of what was loaded, which says little of the table.
+    """
     names: dict[int | Place, int] = {}  # register or stack slot -> number of the value in it
     limits: dict[int, int] = {}
+    widths: dict[int, int] = {}
     compared: tuple[int, int] | None = None
     fresh = 0
 
@@ -42,13 +49,15 @@ def bound(code: list[tuple[int, Facts]], register: int, at: int) -> int | None:
             names[place] = fresh
         return names[place]
 
-    for where, facts in code:
+    for number, (where, facts) in enumerate(code):
         if where == at:
-            return limits.get(name(register))
+            known = name(register)
+            return (limits[known], True) if known in limits else (widths.get(known), False)
         insn, mnemonic = facts.insn, facts.mnemonic
-        if mnemonic in _ABOVE:
-            if compared is not None:
-                limits[compared[0]] = compared[1] + _ABOVE[mnemonic]
+        if mnemonic in _LIMITS:
+            taken, more = _LIMITS[mnemonic]
+            if compared is not None and taken == (code[number + 1][0] != where + facts.size):
+                limits[compared[0]] = compared[1] + more
             continue
         target = _place(insn, 0)
         immediate = insn.immediate(1) & 0xFFFFFFFF if insn.op_count == 2 and _is_immediate(insn.op1_kind) else None
@@ -66,17 +75,17 @@ def bound(code: list[tuple[int, Facts]], register: int, at: int) -> int | None:
             narrow = _SMALL.get(_width(insn))
             if mnemonic == Mnemonic.MOVZX and narrow is not None and known not in limits:
                 fresh += 1
-                known, limits[fresh] = fresh, narrow
+                known, widths[fresh] = fresh, narrow
             names[target] = known
             continue
         if mnemonic == Mnemonic.AND and isinstance(target, int) and immediate is not None and immediate < _MOST:
             fresh += 1
             names[target], limits[fresh] = fresh, immediate + 1
             continue
-        for number in range(16):
-            if facts.writes >> number & 1 and number != Register.RSP - Register.RAX:
-                names.pop(number, None)
-    return None
+        for gpr in range(16):
+            if facts.writes >> gpr & 1 and gpr != Register.RSP - Register.RAX:
+                names.pop(gpr, None)
+    return None, False
 
 
 def _is_immediate(kind: int) -> bool:

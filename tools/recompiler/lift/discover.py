@@ -45,6 +45,7 @@ class Discovery:
         self.references: set[int] = set()  # addresses of code that code or data holds
         self.data: set[int] = set()  # other addresses that code refers to: where a table may begin, so where one ends
         self.bases: list[tuple[int, int]] = []  # (address of a lea, what it yields) for places that may be tables
+        self.labels: list[tuple[int, int]] = []  # the same for places in the text
         self.named: set[int] = set()  # function symbols, the entry point, init and fini functions
         self.starts: set[int] = set()  # starts of gaps that hold code
         self.gaps: list[tuple[int, int]] = []
@@ -104,9 +105,9 @@ class Discovery:
     def pointers(self) -> set[int]:
         """Aligned words of a file that is not relocated which are addresses of code, as far as code is known."""
         if self._words is None:
-            self._words = self._aligned() if self.binary.kind == "exec" else set()
+            self._words = self._aligned() if self.fixed else set()
         code = self.explorer.code
-        found = {word for word in self._words if word in code or (not self.frame_at(word) and not self._inside(word))}
+        found = {word for word in self._words if word in code or (not self.frame_at(word) and not self.inside(word))}
         self._words -= found
         return found
 
@@ -120,7 +121,12 @@ class Discovery:
                 found.update(word for word in words if self.low <= word < self.high)
         return {word for word in found if self.in_text(word)}
 
-    def _inside(self, address: int) -> bool:
+    @property
+    def fixed(self) -> bool:
+        """Whether the file is loaded where it is linked."""
+        return self.binary.kind == "exec"
+
+    def inside(self, address: int) -> bool:
         """Whether address lies behind the first byte of an instruction that is known, and starts none."""
         code = self.explorer.code
         if address in code:
@@ -136,7 +142,7 @@ class Discovery:
         code, low, high = self.explorer.code, self.low, self.high
         found: set[int] = set()
         vague: set[int] = set()
-        fixed = self.binary.kind == "exec"
+        fixed = self.fixed
         lea = Mnemonic.LEA
         immediates = self._immediates
         for at, fact in islice(code.items(), self._seen, None):
@@ -145,6 +151,8 @@ class Discovery:
                 if low <= value < high and self.in_text(value):
                     if fact.mnemonic == lea:
                         found.add(value)
+                        self.labels.append((at, value))
+                        self.bases.append((at, value))
                 else:
                     self.data.add(value)
                     if fact.mnemonic == lea:
@@ -156,12 +164,14 @@ class Discovery:
                 if immediate:
                     if low <= immediate < high and self.in_text(immediate):
                         vague.add(immediate)
+                        if fact.mnemonic == Mnemonic.MOV:
+                            self.labels.append((at, immediate))
                     elif self.binary.segment_at(immediate) is not None:
                         self.data.add(immediate)
                         if fact.mnemonic == Mnemonic.MOV:
                             self.bases.append((at, immediate))
         self._seen = len(code)
-        return found | {value for value in vague if value % 16 == 0 or not self._inside(value)}
+        return found | {value for value in vague if value % 16 == 0 or not self.inside(value)}
 
     def sweep(self) -> list[int]:
         """Looks through text that nothing has led to; returns where code seems to start there."""
@@ -234,6 +244,8 @@ def _discover(binary: Binary, tell: Progress) -> Program:
         pointers = found.pointers()
         found.references |= pointers
         explorer.explore(sorted(pointers))
+        if len(explorer.leaders) == known:
+            explorer.explore(found.guesser.rest())
         if len(explorer.leaders) == known:
             gaps = found.sweep()
             found.starts.update(gaps)

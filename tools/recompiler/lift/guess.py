@@ -1,6 +1,7 @@
 """In: the indirect jumps of a binary under discovery. Out: where each of them seems to lead, so that these are entries.
 
-A table counts here when its words lead into code, whatever the proof says: a target too many costs speed.
+A table counts here when its words lead into code, whatever the proof says: a target too many costs speed, a target that
+is missing costs the program. So where the table of a jump is not certain, all tables of its function are entries too.
 """
 
 from __future__ import annotations
@@ -14,126 +15,222 @@ from recompiler.lift.tables import WORD, Value
 
 if TYPE_CHECKING:
     from recompiler.lift.discover import Discovery
+    from recompiler.lift.ehframe import Fde
 
 _CHAIN: Final = 48  # instructions that are looked at before a jump
 _FAR: Final = 1 << 40
 _MOST: Final = 2048  # entries of a table whose bound is not seen
 _CANDIDATES: Final = 64  # bases that are tried for one jump
+_ORIGINS: Final = 8  # labels that distances are tried from
+_HOLES: Final = 8  # words in front of a table whose index does not begin at 0
+_AROUND: Final = 65536  # bytes before and behind a jump outside any FDE that belong to it
+_ROW: Final = 256  # instructions that a computed jump may choose from
+
+Code = list[tuple[int, Facts]]
 
 
 class Guess(NamedTuple):
-    """The targets of one jump; base: the register and value that had to be assumed, if any."""
+    """The words of one jump's table by index; base: the register and value that had to be assumed, if any."""
 
     targets: list[int]
     base: tuple[int, int] | None
 
 
 class Guesser:
-    """Keeps what was found for each jump, and how much work is left for all of them."""
+    """Keeps what was found for each jump, and how much work is left for all of them.
+
+    found: jump -> its table. missed: jumps through a table that was not found. others: further places that jumps of
+    uncertain table or none may lead to. inline: ranges of text that are tables.
+    """
 
     def __init__(self, discovery: Discovery) -> None:
         self.discovery = discovery
         self.found: dict[int, Guess] = {}
-        self.missed: set[int] = set()  # jumps through a table that was not found
+        self.missed: set[int] = set()
+        self.others: set[int] = set()
+        self.inline: list[tuple[int, int]] = []
         self._tried: dict[int, tuple[int, int]] = {}  # jump -> what there was to look at
+        self._vague: set[int] = set()  # jumps whose table's address was assumed, or that were missed
+        self._looked: set[tuple[int, int, int]] = set()  # (jump's function, table, origin) that were scanned
         self._budget = 4 * sum(b - a for a, b in discovery.binary.text) + 65536
         self._refs: list[int] = []
         self._bases: list[tuple[int, int]] = []
+        self._labels: list[tuple[int, int]] = []
 
     def turn(self) -> list[int]:
         """Looks at the jumps without targets once more; returns the new targets."""
         discovery = self.discovery
         self._refs = sorted(discovery.data)
         self._bases = sorted(discovery.bases)
+        self._labels = sorted(discovery.labels)
         new: list[int] = []
         for jump in sorted(discovery.explorer.jumps):
             if jump not in self.found:
                 guess = self._guess(jump)
                 if guess is not None:
                     self.found[jump] = guess
-                    new += guess.targets
+                    new += [target for target in guess.targets if discovery.in_text(target)]
         return new
+
+    def rest(self) -> list[int]:
+        """When turns find nothing more: where else jumps may lead whose table is not certain, or that have none."""
+        for jump in sorted(self._vague):
+            self._scan(jump)
+        return sorted(self.others)
+
+    def labels(self) -> set[int]:
+        """All places that indirect jumps within functions lead to."""
+        return self.others.union(*(guess.targets for guess in self.found.values()))
 
     def _guess(self, jump: int) -> Guess | None:
         code = self.discovery.explorer.chain(jump, _CHAIN)
-        rows = self._near(jump)
+        value, _ = tables.evaluate(code)
+        if value is not None and not value.size:
+            self._row(jump, value)
+            return None
+        rows = _span(self._bases, *self._extent(jump))
         tried = len(code), len(rows)
         if self._tried.get(jump) == tried:
             return None
         self._tried[jump] = tried
-        value, _ = tables.evaluate(code)
         if value is not None:
             targets = self._targets(jump, code, value)
             if targets:
-                return Guess(targets, self._own_base(jump, code, value))
+                return Guess(targets, self._own_base(jump, value))
+            self._vague.add(jump)
         registers = _bases_wanted(code)
         if not registers:
             return None
-        rows.sort(key=lambda row: abs(row[0] - jump))
-        candidates = list(dict.fromkeys(base for _, base in rows[: 4 * _CANDIDATES]))[:_CANDIDATES]
+        instructions = self.discovery.explorer.code
         for register in registers:
+            own = [row for row in rows if instructions[row[0]].writes >> register & 1]
+            candidates = dict.fromkeys(_nearest(own, jump, _CANDIDATES) + _nearest(rows, jump, _CANDIDATES))
             origin, _ = tables.evaluate(code, (register, Value(0, base=1)))
             far, _ = tables.evaluate(code, (register, Value(_FAR, base=1)))
-            if origin is None or far is None:
+            if origin is None or far is None or not origin.size:
                 continue
+            self._vague.add(jump)
             self.missed.add(jump)
             # The value is linear in the base: how often the base is in either sum.
             times, add_times = (far.offset - origin.offset) // _FAR, (far.add - origin.add) // _FAR
             for base in candidates:
                 value = origin._replace(offset=origin.offset + times * base, add=(origin.add + add_times * base) & WORD)
-                targets = self._targets(jump, code, value)
+                targets = self._targets(jump, code, value, assumed=True)
                 if len(targets) > 1:
                     self.missed.discard(jump)
                     return Guess(targets, (register, base))
         return None
 
-    def _own_base(self, jump: int, code: list[tuple[int, Facts]], value: Value) -> tuple[int, int] | None:
+    def _own_base(self, jump: int, value: Value) -> tuple[int, int] | None:
         """The register that brings the table's address into the run of the jump, where it is set outside it."""
-        base = value.offset if value.base else 0
         inside = self.discovery.explorer.straight(self.discovery.explorer.jumps[jump], jump)
-        for register in _bases_wanted(inside) if base else ():
-            if tables.evaluate(inside, (register, Value(base, base=1)))[0] is not None:
-                return register, base
+        alone, _ = tables.evaluate(inside)
+        if alone is None or not alone.size:
+            self._vague.add(jump)
+        for register in _bases_wanted(inside) if value.base else ():
+            found, _ = tables.evaluate(inside, (register, Value(value.offset, base=1)))
+            if found is not None and found.size:
+                return register, value.offset
         return None
 
-    def _near(self, jump: int) -> list[tuple[int, int]]:
-        """The leas of the same function: (address, what it yields)."""
+    def _extent(self, jump: int) -> tuple[int, int]:
+        """The function of a jump, as far as that is known."""
         frame = self.discovery.frame_at(jump)
-        low, high = (frame.start, frame.end) if frame else (jump - 65536, jump + 65536)
-        return self._bases[bisect_left(self._bases, (low, 0)) : bisect_right(self._bases, (high, 0))]
+        return (frame.start, frame.end) if frame else (jump - _AROUND, jump + _AROUND)
 
-    def _targets(self, jump: int, code: list[tuple[int, Facts]], value: Value) -> list[int]:
-        """The targets that a table gives, up to its bound, or to the first word that cannot be one."""
+    def _targets(self, jump: int, code: Code, value: Value, *, assumed: bool = False) -> list[int]:
+        """The words that a table gives, up to its bound, or to the first that cannot be one; empty for no table."""
         discovery = self.discovery
-        first = tables.entry(discovery.binary, value, 0, discovery.word)
-        if first is None or not discovery.in_text(first):
-            return []
-        bound = bounds.bound(code, value.register, value.at)
+        bound, certain = bounds.bound(code, value.register, value.at)
         frame = discovery.frame_at(jump)
         at = bisect_right(self._refs, value.offset)
         next_object = self._refs[at] if at < len(self._refs) else None
         targets: list[int] = []
+        holes = 0
         for index in range(min(_MOST if bound is None else bound, self._budget)):
-            if (
-                bound is None
-                and index
-                and next_object is not None
-                and value.offset + index * value.scale >= next_object
-            ):
+            if not certain and index and next_object is not None and value.offset + index * value.scale >= next_object:
                 break
             target = tables.entry(discovery.binary, value, index, discovery.word)
-            if target is None or not discovery.in_text(target):
+            if target is None:
                 break
-            if bound is None and frame is not None and not frame.start <= target < frame.end:
-                other = discovery.frame_at(target)
-                if other is None or other.cfa == 8:
+            if not discovery.in_text(target):
+                if holes < index or index == _HOLES or not certain:
                     break
+                holes += 1
+            elif (assumed or not certain) and not self._may_lead(frame, target):
+                break
             targets.append(target)
         self._budget -= len(targets)
+        if len(targets) <= holes:
+            return []
+        if discovery.in_text(value.offset):
+            self.inline.append((value.offset, value.offset + len(targets) * value.scale))
         return targets
 
+    def _may_lead(self, frame: Fde | None, target: int) -> bool:
+        """Whether a word that only its neighbours make a target is one: it leads into the function or a cold part."""
+        discovery = self.discovery
+        if frame is not None and not frame.start <= target < frame.end:
+            other = discovery.frame_at(target)
+            if other is None or other.cfa == 8:
+                return False
+        return not discovery.inside(target)
 
-def _bases_wanted(code: list[tuple[int, Facts]]) -> list[int]:
+    def _row(self, jump: int, value: Value) -> None:
+        """Adds the instructions that a jump chooses from by arithmetic alone: neighbours that are a scale apart."""
+        low, high = self._extent(jump)
+        code = self.discovery.explorer.code
+        for step in (value.scale, -value.scale) if value.base == 1 or self.discovery.fixed else ():
+            at = value.offset
+            for _ in range(_ROW):
+                if not low <= at < high or at not in code:
+                    break
+                self.others.add(at)
+                at += step
+
+    def _scan(self, jump: int) -> None:
+        """Adds where any table of the jump's function leads, by addresses, by distances from itself or from a label."""
+        extent = self._extent(jump)
+        tried = _nearest(_span(self._bases, *extent), jump, _CANDIDATES)
+        labels = _nearest(_span(self._labels, *extent), jump, _ORIGINS) if jump in self.missed else []
+        for table in tried:
+            for size, origin in ((8, 0), (4, table), *((4, label) for label in labels)):
+                key = extent[0], table, origin + size
+                if key not in self._looked:
+                    self._looked.add(key)
+                    self.others.update(self._run(extent, table, size, origin))
+
+    def _run(self, extent: tuple[int, int], table: int, size: int, origin: int) -> list[int]:
+        """The targets of words at table, as long as each leads to where an instruction can be; at least two."""
+        discovery = self.discovery
+        found: list[int] = []
+        next_object = bisect_right(self._refs, table)
+        end = self._refs[next_object] if next_object < len(self._refs) else table + size * _MOST
+        for at in range(table, min(end, table + size * min(_MOST, self._budget)), size):
+            word = discovery.word(at, size)
+            if word is None:
+                break
+            if size == 4:
+                word = (word ^ 1 << 31) - (1 << 31) + origin
+            if not extent[0] <= word < extent[1] or not discovery.in_text(word) or discovery.inside(word):
+                break
+            found.append(word)
+        self._budget -= len(found)
+        return found if len(found) > 1 else []
+
+
+def _span(rows: list[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:
+    """The rows with addresses from low to high."""
+    return rows[bisect_left(rows, (low, 0)) : bisect_right(rows, (high, 0))]
+
+
+def _nearest(rows: list[tuple[int, int]], jump: int, most: int) -> list[int]:
+    """The values of the rows that are nearest to a jump, each once."""
+    near = sorted(rows, key=lambda row: abs(row[0] - jump))[: 4 * most]
+    return list(dict.fromkeys(value for _, value in near))[:most]
+
+
+def _bases_wanted(code: Code) -> list[int]:
     """The registers that memory operands with an index, or additions to what was loaded, take as they are."""
     wanted: list[int] = []
     for _, facts in code[-12:]:

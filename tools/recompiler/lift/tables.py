@@ -23,7 +23,7 @@ WORD: Final = (1 << 64) - 1
 
 
 class Value(NamedTuple):
-    """offset + base + (register at the instruction `at`) * scale, or the word at that address, extended, plus add.
+    """offset + base + (register at the instruction `at`) * scale, or sign * the word there, extended, plus add.
 
     base: how often the load address of the file is in it. register: -1 for none. size: bytes of the word, 0 for no
     load; signed: how it is extended. add, add_base: offset and base of what is added to the word.
@@ -38,6 +38,7 @@ class Value(NamedTuple):
     signed: bool = False
     add: int = 0
     add_base: int = 0
+    sign: int = 1
 
 
 State = dict[int, Value | None]
@@ -91,50 +92,66 @@ class Walk:
                 if writes >> number & 1:
                     self.state[number] = None
 
-    def address(self, at: int, facts: Facts) -> Value | None:
-        """The address of the memory operand, where it is base + index * scale + displacement of 64 bits."""
+    def address(self, at: int, facts: Facts, size: int) -> Value | None:
+        """The address of the memory operand, where it is base + index * scale + displacement of 64 bits.
+
+        size: bytes of the words that are loaded, 0 for lea. Each register stands for what is known of it or for itself
+        as it is at `at`: of the readings with one register, the first whose words do not overlap.
+        """
         insn = facts.insn
         if insn.memory_segment in (Register.FS, Register.GS):
             return None
         if insn.memory_base == Register.RIP and facts.rip is not None:
             return Value((at + facts.size + facts.rip) & WORD, base=1)
-        total = [Value(insn.memory_displacement & WORD)]
-        for register, scale in ((insn.memory_base, 1), (insn.memory_index, insn.memory_index_scale)):
-            if register != Register.NONE:
-                number = gpr(register)
-                if number < 0:
-                    return None
-                terms = self._terms(number, scale, at, facts.mnemonic == Mnemonic.LEA)
-                sums = [_sum(one, term) for one in total for term in terms]
-                total = [one for one in sums if one is not None]
-        return total[0] if total else None
+        nothing = [Value(0)]
+        bases = indexes = nothing
+        if insn.memory_base != Register.NONE:
+            bases = self._terms(gpr(insn.memory_base), 1, at, size)
+        if insn.memory_index != Register.NONE:
+            indexes = self._terms(gpr(insn.memory_index), insn.memory_index_scale, at, size)
+            if size:
+                indexes.reverse()  # what was compared is the index itself
+        displacement = Value(insn.memory_displacement & WORD)
+        for base in bases:
+            for index in indexes:
+                total = _sum(base, index)
+                if total is not None and (not size or total.scale >= size):
+                    return _sum(displacement, total)
+        return None
 
-    def _terms(self, number: int, scale: int, at: int, loaded: bool) -> list[Value]:
-        """What register * scale can be taken for: what is known of it, or itself as it is at `at`."""
-        value = self.register(number, at)
+    def _terms(self, number: int, scale: int, at: int, size: int) -> list[Value]:
+        """What register * scale can be taken for."""
+        if number < 0:
+            return []
         plain = Value(0, register=number, scale=scale, at=at)
-        known = _times(value, scale)
-        if known is None or known == plain or (known.size and not loaded):
+        known = _times(self.register(number, at), scale)
+        if known is None or known == plain or (known.size and size):
             return [plain]
         return [known, plain]
 
     def target(self, at: int, facts: Facts) -> Value | None:
         """Where the indirect jump at `at` leads."""
         if facts.insn.op0_kind == OpKind.MEMORY:
-            return _load(self.address(at, facts), 8, False, at)
+            return _load(self.address(at, facts, 8), 8, False)
         number = gpr(facts.insn.op0_register)
         return self.state.get(number) if number >= 0 else None
 
 
 def _sum(a: Value, b: Value) -> Value | None:
     """a + b: at most one of them has a register or a load in it."""
-    if b.size or (b.register >= 0 and not a.size):
+    if b.register >= 0:
         a, b = b, a
-    if b.size or (b.register >= 0):
+    if b.register >= 0:
         return None
     if a.size:
         return a._replace(add=(a.add + b.offset) & WORD, add_base=a.add_base + b.base)
     return a._replace(offset=(a.offset + b.offset) & WORD, base=a.base + b.base)
+
+
+def _negative(a: Value) -> Value:
+    if a.size:
+        return a._replace(sign=-a.sign, add=-a.add & WORD, add_base=-a.add_base)
+    return a._replace(offset=-a.offset & WORD, base=-a.base, scale=-a.scale)
 
 
 def _times(a: Value, scale: int) -> Value | None:
@@ -145,7 +162,7 @@ def _times(a: Value, scale: int) -> Value | None:
     return a._replace(offset=(a.offset * scale) & WORD, scale=a.scale * scale)
 
 
-def _load(address: Value | None, size: int, signed: bool, at: int) -> Value | None:
+def _load(address: Value | None, size: int, signed: bool) -> Value | None:
     """The word at address, which has an index in it."""
     if address is None or address.size or address.register < 0:
         return None
@@ -159,7 +176,8 @@ def _move(walk: Walk, at: int, facts: Facts) -> Value | None:
     wide, narrow = gpr(insn.op0_register) >= 0, _gpr32(insn.op0_register) >= 0
     kind = insn.op1_kind
     if kind == OpKind.MEMORY:
-        return _load(walk.address(at, facts), 8 if wide else 4, False, at) if wide or narrow else None
+        size = 8 if wide else 4
+        return _load(walk.address(at, facts, size), size, False) if wide or narrow else None
     if kind == OpKind.REGISTER:
         source = gpr(insn.op1_register)
         if wide and source >= 0:
@@ -177,13 +195,13 @@ def _extend(walk: Walk, at: int, facts: Facts) -> Value | None:
     signed = facts.mnemonic != Mnemonic.MOVZX
     if insn.op1_kind == OpKind.MEMORY:
         size = MemorySizeExt.size(insn.memory_size)
-        return _load(walk.address(at, facts), size, signed, at)
+        return _load(walk.address(at, facts, size), size, signed)
     source = _gpr32(insn.op1_register)
     return _sign_extended(walk.state.get(source)) if facts.mnemonic == Mnemonic.MOVSXD and source >= 0 else None
 
 
 def _sign_extended(value: Value | None) -> Value | None:
-    if value is None or value.size != 4 or value.add or value.add_base:
+    if value is None or value.size != 4 or value.add or value.add_base or value.sign != 1:
         return None
     return value._replace(signed=True)
 
@@ -193,7 +211,7 @@ def _cdqe(walk: Walk, at: int, facts: Facts) -> Value | None:
 
 
 def _lea(walk: Walk, at: int, facts: Facts) -> Value | None:
-    return walk.address(at, facts) if gpr(facts.insn.op0_register) >= 0 else None
+    return walk.address(at, facts, 0) if gpr(facts.insn.op0_register) >= 0 else None
 
 
 def _add(walk: Walk, at: int, facts: Facts) -> Value | None:
@@ -206,9 +224,19 @@ def _add(walk: Walk, at: int, facts: Facts) -> Value | None:
         other = gpr(insn.op1_register)
         return _sum(left, walk.register(other, at)) if other >= 0 else None
     if insn.op1_kind == OpKind.MEMORY:
-        loaded = _load(walk.address(at, facts), 8, False, at)
+        loaded = _load(walk.address(at, facts, 8), 8, False)
         return None if loaded is None else _sum(left, loaded)
     return _sum(left, Value(insn.immediate(1) & WORD))
+
+
+def _sub(walk: Walk, at: int, facts: Facts) -> Value | None:
+    insn = facts.insn
+    if insn.op0_kind != OpKind.REGISTER or insn.op1_kind != OpKind.REGISTER:
+        return None
+    left, right = gpr(insn.op0_register), gpr(insn.op1_register)
+    if left < 0 or right < 0 or left == right:
+        return None
+    return _sum(walk.register(left, at), _negative(walk.register(right, at)))
 
 
 def _shl(walk: Walk, at: int, facts: Facts) -> Value | None:
@@ -227,6 +255,7 @@ _RULES: Final[dict[int, Callable[[Walk, int, Facts], Value | None]]] = {
     Mnemonic.CDQE: _cdqe,
     Mnemonic.LEA: _lea,
     Mnemonic.ADD: _add,
+    Mnemonic.SUB: _sub,
     Mnemonic.SHL: _shl,
 }
 
@@ -245,18 +274,21 @@ def entry(binary: Binary, value: Value, index: int, read: Callable[[int, int], i
     if value.signed and word >> 8 * value.size - 1:
         word -= 1 << 8 * value.size
     moved = address in binary.relocations and binary.relocations[address].kind == R_RELATIVE
-    if not fixed and value.add_base + moved != 1:
+    if not fixed and value.add_base + value.sign * moved != 1:
         return None
-    return (word + value.add) & WORD
+    return (value.sign * word + value.add) & WORD
 
 
 def evaluate(code: list[tuple[int, Facts]], assume: tuple[int, Value] | None = None) -> tuple[Value | None, bool]:
-    """The target of the jump that code ends with, and whether the assumption holds throughout if it holds at `at`."""
+    """The target of the jump that code ends with, and whether the assumption holds throughout if it holds at `at`.
+
+    A target of size 0 is computed from the register without any table.
+    """
     walk = Walk(assume)
     for at, facts in code[:-1]:
         walk.step(at, facts)
     value = walk.target(*code[-1])
-    if value is None or value.register < 0 or not value.size:
+    if value is None or value.register < 0:
         return None, False
     if assume is None:
         return value, True
@@ -276,10 +308,10 @@ def prove(binary: Binary, block: Block, count: int, base: tuple[int, int] | None
     code = list(zip(block.addresses(), block.facts, strict=True))
     guard = None
     value, holds = evaluate(code)
-    if value is None and base is not None:
+    if (value is None or not value.size) and base is not None:
         guard = base
         value, holds = evaluate(code, (base[0], Value(base[1], base=1)))
-    if value is None or not holds:
+    if value is None or not value.size or not holds:
         return None
     targets: list[int] = []
     for index in range(count):
