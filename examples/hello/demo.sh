@@ -22,11 +22,11 @@ run recompiler append --blob "$out/hello.wasm" --manifest "$out/hello.json" --ke
 run recompiler verify --pubkeys keys/pubkeys.json "$out/hello"
 
 say "A vkernel, and the program: it writes to the terminal fd that it passed to the vkernel"
-vkernel serve --run-dir "$out/run" --cid demo --root "$out/root" --pubkeys keys/pubkeys.json --audit "$out/audit.jsonl" &
+vkernel serve --run-dir "$out/run" --cid demo --root "$out/root" --pubkeys keys/pubkeys.json --audit "$out/audit.jsonl" >"$out/vkernel.log" &
 vkernel=$!
 trap 'kill $vkernel 2>/dev/null; wait $vkernel 2>/dev/null || :' EXIT
 tries=0
-until [ -S "$out/run/demo.sock" ]; do
+until grep serving "$out/vkernel.log"; do
     tries=$((tries + 1))
     [ $tries -lt 200 ] || { echo "demo: the vkernel did not start" >&2; exit 1; }
     sleep 0.05

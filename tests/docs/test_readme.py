@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from bundles import BUILT
 from testbed import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -41,6 +43,22 @@ def test_use_it_block_runs_from_top_to_bottom(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert "hello from wasm, one, two\n" in result.stdout
+    assert "chain intact" in result.stdout
+
+
+@pytest.mark.skipif(not BUILT, reason="no engine was built for this machine")
+def test_the_bundle_block_runs_after_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    for name in ("freq.c", "table.c", "app.log"):
+        shutil.copy(ROOT / "examples" / "multitool" / name, tmp_path)
+    keys = "".join(line for line in SHELL_BLOCKS[1].splitlines(keepends=True) if "dev.pub" in line)
+    result = subprocess.run(
+        ["bash", "-eu", "-c", keys + SHELL_BLOCKS[2]],
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "2 entries" in result.stdout
+    assert "08:00:02  ERROR  disk   full  on  a\n" in result.stdout
     assert "chain intact" in result.stdout
 
 
