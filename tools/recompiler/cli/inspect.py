@@ -1,4 +1,4 @@
-"""recompiler inspect: a signed file or an image in, what it says of itself out; no key is asked."""
+"""recompiler inspect: a signed file, a lifted object or an image in, what it says of itself out; no key is asked."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ DEVELOPMENT = "DEVELOPMENT STUB: takes its key store from the environment, not f
 
 @click.command("inspect", epilog="Example: recompiler inspect --explain build/demo/hello")
 @options.as_json
-@click.option("--explain", is_flag=True, help="every field of the trailer with its offset and meaning")
+@click.option("--explain", is_flag=True, help="every field of the trailer; of a lifted object what is not lifted")
 @click.option("--platform", help="of an image with several: linux/amd64, say")
 @click.option("--tag", help="of an image archive or layout with several")
 @click.option("--wat-dispatch", is_flag=True, help="of a merged module: its dispatcher and entries as WAT")
 @click.argument("file", metavar="FILE|IMAGE", type=options.PATH)
 def command(as_json: bool, explain: bool, platform: str | None, tag: str | None, wat_dispatch: bool, file: Path) -> int:
-    """Show what is in a signed file: layout, statement, signatures; or the layers and programs of an OCI image.
+    """Show what is in a signed file: layout, statement, signatures; or the layers and programs of an OCI image; or how
+    much of a program a lifted object has, and with --explain each instruction that it has not.
 
     This proves nothing: `recompiler verify` decides.
     """
@@ -35,6 +36,11 @@ def command(as_json: bool, explain: bool, platform: str | None, tag: str | None,
         from recompiler.merge.wat import dispatcher
 
         click.echo(dispatcher(files.read_file(file, SECTION_LIMITS[WASM])), nl=False)
+        return 0
+    if _is_lifted(file):
+        from recompiler.cli.lifted import inspect_lifted
+
+        inspect_lifted(file, as_json, explain)
         return 0
     if _is_image(file):
         from recompiler.cli.image import inspect_image
@@ -53,6 +59,18 @@ def command(as_json: bool, explain: bool, platform: str | None, tag: str | None,
         if found.error is not None:
             click.echo(f"recompiler: {printable(str(found.error))}", err=True)
     return found.error.exit_code if found.error else 0
+
+
+def _is_lifted(file: Path) -> bool:
+    """A module by its first bytes that is named, or ends, as a lifted object: one that was cut off is still one."""
+    if file.is_dir():
+        return False
+    fd, size = files.open_regular(file)
+    try:
+        head, tail = os.pread(fd, 4, 0), os.pread(fd, 64, max(size - 64, 0))
+    finally:
+        os.close(fd)
+    return head == b"\0asm" and (file.suffix == ".lifted" or b"recompiler.blake3" in tail)
 
 
 def _is_image(file: Path) -> bool:

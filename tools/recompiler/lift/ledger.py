@@ -142,7 +142,7 @@ def _bytes(program: Program, stops: dict[Block, int]) -> dict[str, int]:
 
 
 def _referred(functions: Iterable[Function]) -> set[int]:
-    """Addresses that an instruction names relative to itself."""
+    """Addresses that instructions name: relative to themselves, or as a displacement."""
     found = set()
     for function in functions:
         for block in function.blocks.values():
@@ -151,6 +151,8 @@ def _referred(functions: Iterable[Function]) -> set[int]:
                 at += facts.size
                 if facts.rip is not None:
                     found.add(at + facts.rip)
+                elif facts.size > 4:
+                    found.add(facts.insn.memory_displacement)
     return found
 
 

@@ -21,6 +21,7 @@ from recompiler import __version__, aot, files
 from recompiler.errors import Error
 from recompiler.lift import objectfile
 from recompiler.lift.objectfile import Lifted
+from recompiler.lift.workers import apart
 from recompiler.merge import writer
 from recompiler.trailer import SECTION_LIMITS, WASM
 
@@ -71,7 +72,7 @@ def complete(module: bytes, elf: bytes, *, compiled: bool = True) -> list[bytes]
     """
     parts = [module, writer.custom(ELF, elf)]
     if compiled:
-        code = aot.compile_module(module, target())
+        code = apart(lambda: aot.compile_module(module, target()))
         parts.append(writer.custom(AOT + target().encode(), _head(target()) + b"\0" + code))
     digest = blake3()
     for part in parts:

@@ -46,7 +46,12 @@ IMPORT_TYPES: Final = {
 FIRST: Final = len(IMPORTS) + len(routines())  # index of the guest's first function
 TEXT_MAX: Final = 1 << 28  # bytes of text, holes between its segments included; the pc map has four times as many
 _ADDRESS: Final = schema.integer(0, (1 << 32) - 1)
-_COUNTS: Final = schema.table("[a-z]{1,16}", schema.integer())
+# The counts of ledger.py.
+COUNTS: Final = {
+    "functions": ("found", "lifted", "stubbed"),
+    "instructions": ("found", "unlifted"),
+    "bytes": ("text", "padding", "lifted", "unlifted", "data", "unknown"),
+}
 _DOCUMENT: Final = schema.record(
     {
         "schema": schema.one_of(SCHEMA),
@@ -58,7 +63,9 @@ _DOCUMENT: Final = schema.record(
         "text_start": _ADDRESS,
         "text_size": schema.integer(1, TEXT_MAX),
         "functions": schema.integer(0, 1 << NUMBER_BITS),
-        "coverage": schema.record({"functions": _COUNTS, "instructions": _COUNTS, "bytes": _COUNTS}),
+        "coverage": schema.record(
+            {name: schema.record(dict.fromkeys(counts, schema.integer())) for name, counts in COUNTS.items()}
+        ),
     }
 )
 
@@ -181,7 +188,7 @@ def read(module: bytes) -> Lifted:
     document = strictjson.loads(cursor.take(size), max_depth=8, code="E_WASM_INVALID")
     if document.get("schema") != SCHEMA:
         raise Error("E_WASM_INVALID", f"not a lifted object of this version, {SCHEMA}")
-    schema.check(document, _DOCUMENT, "E_WASM_INVALID")
+    schema.check({"lifted object": document}, schema.record({"lifted object": _DOCUMENT}), "E_WASM_INVALID")
     low, high = document["text_start"], document["text_start"] + document["text_size"]
     last = 0
     entries = []

@@ -30,19 +30,28 @@ def spread(work: Callable[[S], T], pieces: Sequence[S], jobs: int) -> Generator[
 
     Raises what work raises, and Error E_NO_MEMORY when a process ends before its work is done.
     """
-    count = len(pieces)
-    assert count <= MOST
-    if jobs < 2 or count < 2:
+    if jobs < 2 or len(pieces) < 2:
         for number, piece in enumerate(pieces):
             yield number, work(piece)
-        return
+    else:
+        yield from _forked(work, pieces, min(jobs, len(pieces)))
+
+
+def apart(work: Callable[[], T]) -> T:
+    """work(), in a process of its own, so that long work in C can be interrupted. Raises as spread."""
+    return next(value for _, value in _forked(lambda _: work(), [0], 1))
+
+
+def _forked(work: Callable[[S], T], pieces: Sequence[S], processes: int) -> Generator[tuple[int, T], None, None]:
+    count = len(pieces)
+    assert count <= MOST
     tokens, fill = os.pipe()
     os.set_blocking(fill, False)
     os.write(fill, b"".join(map(_TOKEN.pack, range(count))))
     os.close(fill)
     children: dict[int, int] = {}  # the pipe of each -> its pid
     try:
-        for _ in range(min(jobs, count)):
+        for _ in range(processes):
             answers, answer = os.pipe()
             pid = os.fork()
             if pid == 0:
