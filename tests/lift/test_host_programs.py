@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -49,20 +51,24 @@ class Program:
         return [str(RUNNER), *files, str(self.native)] if lifted else [str(self.native)]
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+def build(path: Path) -> Program:
     """tests/lift/host, built static for x86-64-v1 and musl, and lifted."""
     from recompiler.lift import lifter, objectfile
 
-    path = tmp_path_factory.mktemp("host") / "guest"
     flags = ["-target", "x86_64-linux-musl", "-mcpu=x86_64", "-static", "-O1", "-D_GNU_SOURCE", "-fno-sanitize=all"]
     command = [sys.executable, "-m", "ziglang", "cc", *flags, "-Wall", "-Wextra", "-Werror", *map(str, SOURCES)]
-    built = subprocess.run([*command, "-o", str(path)], capture_output=True, text=True, timeout=120, check=False)
+    # The first such build on a machine compiles the C library too.
+    built = subprocess.run([*command, "-o", str(path)], capture_output=True, text=True, timeout=280, check=False)
     assert built.returncode == 0, built.stderr
     module = lifter.lift(path.read_bytes()).module
     Path(f"{path}.pcmap").write_bytes(objectfile.pc_map(objectfile.read(module)))
     Path(f"{path}.cwasm").write_bytes(aot.compile_module(module, TARGET))
     return Program(path)
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    return build(tmp_path_factory.mktemp("host") / "guest")
 
 
 def run(
@@ -100,3 +106,24 @@ def test_linux_answers_a_lifted_program_as_a_native_one(program: Program, tmp_pa
 @pytest.mark.parametrize("how", DEATHS)
 def test_a_lifted_program_ends_as_a_native_one(program: Program, tmp_path: Path, how: str) -> None:
     both(program, tmp_path, "die", how)
+
+
+def core_flag(command: Sequence[str], folder: Path) -> tuple[int, bool]:
+    """The signal of a death, and whether the kernel says that it left a core (one page of it, at most)."""
+    folder.mkdir()
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    size = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
+    options = {"cwd": folder, "stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (size, hard)), **options
+    )
+    status = os.waitpid(process.pid, 0)[1]
+    process.returncode = 0
+    return os.WTERMSIG(status), os.WCOREDUMP(status)
+
+
+@pytest.mark.parametrize("how", ["null", "division", "abort", "term"])
+def test_a_death_leaves_a_core_where_a_native_one_does(program: Program, tmp_path: Path, how: str) -> None:
+    native = core_flag([*program.command(False), "die", how], tmp_path / "native")
+    assert core_flag([*program.command(True), "die", how], tmp_path / "lifted") == native
+    assert native[0] != 0
