@@ -160,3 +160,16 @@ def test_stripping_loses_no_code(built, compiler, level, kind, frames) -> None: 
     assert len(entries[0] - entries[1]) <= len(entries[0]) // 100
     if frames:
         assert [function.start for function in bare.functions] == [function.start for function in whole.functions]
+
+
+@every_build
+def test_what_is_handed_on_holds_together(built, compiler, level, kind) -> None:  # type: ignore[no-untyped-def]
+    program = found(built(compiler, level, kind))
+    for function in program.functions:
+        assert function.entries[0] == function.start
+        assert function.entries[1:] == sorted(set(function.entries[1:]) - {function.start})
+        assert function.blocks.keys() >= {
+            *function.entries,
+            *(at for block in function.blocks.values() for at in block.succ),
+        }
+        assert {program.owners[start] for start in function.blocks} == {function.start}

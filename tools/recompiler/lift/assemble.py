@@ -22,10 +22,10 @@ def program(found: Discovery) -> Program:
     starts = _starts(found, blocks, colds)
     owners = _owners(found, blocks, starts, colds)
     entries = _link(found, blocks, owners)
-    names = {symbol.address: symbol.name for symbol in reversed(found.binary.symbols)}
+    symbols = {symbol.address: symbol for symbol in reversed(found.binary.symbols)}
     functions: dict[int, Function] = {}
     for start in sorted(set(owners.values())):
-        functions[start] = Function(start, names.get(start, f"{start:x}"))
+        functions[start] = Function(start, symbols[start].name if start in symbols else f"{start:x}")
     for start in sorted(blocks):
         functions[owners[start]].blocks[start] = blocks[start]
     for function in functions.values():
@@ -78,6 +78,7 @@ def _colds(found: Discovery) -> dict[int, int]:
     for jump, guess in found.guesser.found.items():
         for target in guess.targets:
             jumpers.setdefault(target, []).append(jump)
+    order = sorted(jumpers)
     known = explorer.calls | found.named | ((found.references | found.starts) - found.guesser.labels())
     colds: dict[int, int] = {}
     for frame in found.frames:
@@ -90,8 +91,8 @@ def _colds(found: Discovery) -> dict[int, int]:
         if sources and (frame.cfa != 8 or (alone and (frame.start % 16 or not _may_tail_call(found, sources)))):
             colds[frame.start] = min(sources.values())
         elif frame.cfa != 8 and frame.start not in known:
-            inner = [at for at in jumpers if frame.start < at < frame.end]
-            outside = [j for at in inner for j in jumpers[at] if not frame.start <= j < frame.end]
+            inner = order[bisect_right(order, frame.start) : bisect_left(order, frame.end)]
+            outside = [jump for at in inner for jump in jumpers[at] if not frame.start <= jump < frame.end]
             if outside:
                 colds[frame.start] = min(outside)
     return colds
@@ -135,21 +136,19 @@ def _owners(found: Discovery, blocks: dict[int, Block], starts: list[int], colds
                 loose.append(start)
     if not loose:
         return owners
-    explorer = found.explorer
-    jumped = {target: jump for jump, guess in found.guesser.found.items() for target in guess.targets}
+    sources, jumps = found.explorer.sources, found.explorer.jumps
+    for start, before in sources.items():  # nearly always what comes before is there before
+        if start not in owners and start in blocks and before in owners:
+            owners[start] = owners[before]
+    jumped = {target: jumps[jump] for jump, guess in found.guesser.found.items() for target in guess.targets}
     for start in loose:
-        path = [start]
-        while path[-1] not in owners:
-            at = path[-1]
-            before = explorer.sources.get(at)  # was explored before it, so there is no circle
-            if before is None and at in jumped:
-                before = explorer.jumps[jumped[at]]
-            if before is None or len(path) > len(blocks):
-                owners[at] = at
-            else:
-                path.append(before)
-        for member in path:
-            owners[member] = owners[path[-1]]
+        path: dict[int, None] = {}
+        at = start
+        while at not in owners and at not in path and at in blocks:
+            path[at] = None
+            at = sources.get(at, jumped.get(at, -1))
+        if path:
+            owners.update(dict.fromkeys(path, owners.get(at, next(reversed(path)))))
     return owners
 
 

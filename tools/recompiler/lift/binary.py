@@ -21,6 +21,8 @@ CODE: Final = "E_LIFT_ELF"
 PAGE: Final = 4096
 SPACE: Final = 1 << 32  # the guest's memory
 _MAX_HEADERS: Final = 65536 // 56  # as the kernel: one page of them at most on 64 KiB pages
+_SHARED: Final = 1 << 16  # bytes of the file that segments may have in common
+_TEXT_SPAN: Final = 1 << 28  # bytes from the first executable segment to the end of the last
 
 _EHDR: Final = struct.Struct("<16sHHIQQQIHHHHHH")
 _PHDR: Final = struct.Struct("<IIQQQQQQ")
@@ -214,10 +216,13 @@ def _rows(data: bytes, row: struct.Struct, at: int, size: int, count: int, what:
 def _segments(data: bytes, rows: list[tuple[int, ...]]) -> list[Segment]:
     """The PT_LOADs in order of address: within file and guest memory, on congruent offsets, no page of two."""
     segments: list[Segment] = []
-    end = 0
+    end = mapped = 0
     for _, flags, offset, address, _, file_size, size, _ in rows:
         if not size:
             continue
+        mapped += file_size
+        if mapped > len(data) + _SHARED:
+            raise Error(CODE, f"the segments map more than the file has: {mapped} of {len(data)} bytes")
         if file_size > size:
             raise Error(CODE, f"the segment at {address:#x} has {file_size} bytes in the file and {size} in memory")
         _within(data, offset, file_size, f"the segment at {address:#x}")
@@ -232,6 +237,9 @@ def _segments(data: bytes, rows: list[tuple[int, ...]]) -> list[Segment]:
         segments.append(Segment(address, size, data[offset : offset + file_size], offset, *rights))
     if not segments:
         raise Error(CODE, "no segment to load")
+    text = [segment for segment in segments if segment.executable]
+    if text and text[-1].address + text[-1].size - text[0].address > _TEXT_SPAN:
+        raise Error(CODE, f"the executable segments are more than {_TEXT_SPAN} bytes apart")
     return segments
 
 
@@ -247,7 +255,8 @@ def _sections(data: bytes, header: tuple[int, ...]) -> list[Section]:
         if header[13] >= max(count, 1) and count:
             raise Error(CODE, f"section {header[13]} has the names, of {count} sections")
         if count:
-            strings = data[rows[header[13]][4] :][: rows[header[13]][5]]
+            start = rows[header[13]][4]
+            strings = data[start : start + rows[header[13]][5]]
     names = (strings[row[0] : row[0] + 64].split(b"\0")[0].decode("ascii", "replace") for row in rows)
     return [
         Section(name, row[1], row[2], row[3], row[4], row[5], row[6]) for name, row in zip(names, rows, strict=True)
@@ -289,6 +298,7 @@ def _names(binary: Binary, tables: dynamic.Tables) -> None:
             strings = binary.sections[section.link]
             names = binary.data[strings.offset : strings.offset + strings.size]
             symbols += dynamic.symbols(binary.data[section.offset : section.offset + section.size], names)
+            break  # elf(5): a file has one
     seen: dict[tuple[int, int], Symbol] = {}
     for symbol in symbols:
         if symbol.defined and symbol.is_code and binary.code_at(symbol.address):
@@ -298,11 +308,13 @@ def _names(binary: Binary, tables: dynamic.Tables) -> None:
 
 def _relocations(binary: Binary, tables: dynamic.Tables) -> None:
     """Those of the dynamic section; a static executable has its IRELATIVE ones in a section alone."""
-    rows = tables.relocations
+    rows = list(tables.relocations)
     if not rows and binary.kind == "exec":
-        for section in binary.sections:
-            if section.kind == _SHT_RELA and section.flags & _SHF_ALLOC:
-                rows = rows + dynamic.rela(binary.data[section.offset : section.offset + section.size])
+        found = [section for section in binary.sections if section.kind == _SHT_RELA and section.flags & _SHF_ALLOC]
+        if sum(section.size for section in found) > len(binary.data):
+            raise Error(CODE, "the sections of relocations are larger than the file")
+        for section in found:
+            rows += dynamic.rela(binary.data[section.offset : section.offset + section.size])
     for row in rows:
         segment = binary.segment_at(row.address)
         if segment is None or row.address + 8 > segment.address + segment.size:

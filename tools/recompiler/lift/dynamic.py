@@ -24,6 +24,8 @@ _NEEDED, _PLTRELSZ, _HASH, _STRTAB, _SYMTAB, _RELA_AT, _RELASZ, _RELAENT, _STRSZ
 _JMPREL, _INIT_ARRAY, _FINI_ARRAY, _INIT_ARRAYSZ, _FINI_ARRAYSZ = 23, 25, 26, 27, 28
 _PREINIT_ARRAY, _PREINIT_ARRAYSZ, _RELRSZ, _RELR, _RELRENT = 32, 33, 35, 36, 37
 _GNU_HASH, _FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFFB
+_LONGEST: Final = 1024  # bytes of a name that are read
+_MOST_NEEDED: Final = 4096
 
 
 class Relocation(NamedTuple):
@@ -48,8 +50,8 @@ class Symbol(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name, of 4096 bytes at most."""
-        return self.names[self.at : self.at + 4096].split(b"\0")[0].decode("utf-8", "replace")
+        """The name, of 1024 bytes at most."""
+        return _name(self.names, self.at)
 
     @property
     def defined(self) -> bool:
@@ -96,6 +98,8 @@ def read(binary: Binary, address: int, size: int) -> Tables:
             break
         if tag == _NEEDED:
             needed.append(value)
+            if len(needed) > _MOST_NEEDED:
+                raise Error(CODE, f"the dynamic section needs more than {_MOST_NEEDED} libraries")
         tags[tag] = value
     tables = Tables(flags_1=tags.get(_FLAGS_1, 0))
     names = _bytes(binary, tags[_STRTAB], tags.get(_STRSZ, 0), "DT_STRTAB") if _STRTAB in tags else b""
@@ -119,11 +123,13 @@ def _bytes(binary: Binary, address: int, size: int, what: str) -> bytes:
     segment = binary.segment_at(address)
     if segment is None or address + size > segment.address + len(segment.data):
         raise Error(CODE, f"{what} at {address:#x} of {size} bytes lies outside the segments")
-    return segment.data[address - segment.address :][:size]
+    at = address - segment.address
+    return segment.data[at : at + size]
 
 
 def _name(names: bytes, at: int) -> str:
-    return names[at : at + 4096].split(b"\0")[0].decode("utf-8", "replace")
+    end = names.find(b"\0", at, at + _LONGEST)
+    return names[at : end if end >= 0 else at + _LONGEST].decode("utf-8", "replace")
 
 
 def _symbol_count(binary: Binary, tags: dict[int, int]) -> int:

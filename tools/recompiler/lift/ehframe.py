@@ -89,6 +89,18 @@ class _Reader:
         return value & _MASK
 
 
+class _Budget:
+    """How many bytes may still be read, of those that several records can lead to."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def take(self, size: int) -> bool:
+        """Whether that many are left."""
+        self.left -= size
+        return self.left >= 0
+
+
 def behind_header(binary: Binary, address: int) -> tuple[int, int] | None:
     """(address of .eh_frame, its number of FDEs) as .eh_frame_hdr at address tells them, if it does."""
     segment = binary.segment_at(address)
@@ -127,6 +139,7 @@ def read(binary: Binary, address: int, size: int, count: int) -> list[Fde]:
     last = min(len(data), start + size)
     cies: dict[int, _Cie] = {}
     found: dict[int, Fde] = {}
+    sites = _Budget(binary.size)  # bytes of call sites: no two FDEs have them in common
     while at + 4 <= last and count > 0:
         size = int.from_bytes(data[at : at + 4], "little")
         body = at + 4
@@ -146,7 +159,7 @@ def read(binary: Binary, address: int, size: int, count: int) -> list[Fde]:
             cie = cies.get(place)
             if cie is None:
                 cie = cies[place] = _cie(data, base, place)
-            fde = _fde(binary, _Reader(data, base, body + 4, body + size), cie)
+            fde = _fde(binary, _Reader(data, base, body + 4, body + size), cie, sites)
             if fde is not None:
                 found.setdefault(fde.start, fde)
         at = body + size
@@ -186,7 +199,7 @@ def _cie(data: bytes, base: int, at: int) -> _Cie:
     return _Cie(pointers, lsda, text.startswith(b"z"), data_align, _first_cfa(reader, data_align, -1))
 
 
-def _fde(binary: Binary, reader: _Reader, cie: _Cie) -> Fde | None:
+def _fde(binary: Binary, reader: _Reader, cie: _Cie, sites: _Budget) -> Fde | None:
     start = reader.pointer(cie.pointers)
     size = reader.pointer(cie.pointers & 15)
     if not size or not binary.code_at(start) or not binary.code_at(start + size - 1):
@@ -197,7 +210,7 @@ def _fde(binary: Binary, reader: _Reader, cie: _Cie) -> Fde | None:
         if cie.lsda != OMIT:
             address = reader.pointer(cie.lsda & ~_INDIRECT)
             if address and not cie.lsda & _INDIRECT:
-                pads = _pads(binary, address, start)
+                pads = _pads(binary, address, start, sites)
         reader.at = max(reader.at, min(end, reader.end))
     return Fde(start, start + size, _first_cfa(reader, cie.data_align, cie.cfa), pads)
 
@@ -242,7 +255,7 @@ def _first_cfa(reader: _Reader, data_align: int, cfa: int) -> int:
     return cfa
 
 
-def _pads(binary: Binary, address: int, start: int) -> tuple[int, ...]:
+def _pads(binary: Binary, address: int, start: int, budget: _Budget) -> tuple[int, ...]:
     """The landing pads of a language-specific data area in the form of gcc's and clang's C++; none of another form."""
     segment = binary.segment_at(address)
     if segment is None:
@@ -257,10 +270,13 @@ def _pads(binary: Binary, address: int, start: int) -> tuple[int, ...]:
         sites = reader.byte()
         end = reader.uleb() + reader.at
         while reader.at < end:
+            at = reader.at
             reader.pointer(sites)
             reader.pointer(sites)
             pad = reader.pointer(sites)
             reader.uleb()
+            if not budget.take(reader.at - at):
+                raise Error(CODE, "the exception tables are larger than the file: FDEs share them")
             if pad:
                 if not binary.code_at(origin + pad):
                     return ()
