@@ -20,26 +20,14 @@ from recompiler.lift.regs import COMPOSITE, DIRECTION, FLAG_BIT, PARTS, PRIMITIV
 FUNCTIONS = 20_000 if FIGURES else 250
 START = 0x401000
 # Instructions of every kind that liveness tells apart: full and partial writes, shifts by CL, carries, D, vectors.
-STRAIGHT = list(
-    map(
-        bytes.fromhex,
-        """
+CODE = """
 4889d8 88d8 01d8 29c3 4839d8 85c0 31c0 ffc0 48ffc9 d3e0 c1e003 11d8 19d8 f7d8 f7d0 0f94c0 480f44c3 0f42c1 0fafc3 48f7e1
 99 fc fd f8 f9 f5 9e 9f 50 58 488d0411 4d01c8 4d89d1 f20f58c1 660fefc0 0f28c8 660f6ec0 0f2ec1 660fd6c8 0fbdc3 0fbcd8
 0fa3c8 f3a4 ae 48d1d8 90 8b4508 894508 4587d1 0fb6c1 480fbec8
-""".split(),
-    )
-)
-KINDS = {
-    "next": 0,
-    "jump": 5,
-    "cond": 6,
-    "call": 5,
-    "callr": 2,
-    "ret": 1,
-    "syscall": 2,
-    "jumpr": 2,
-}  # bytes of the last
+"""
+STRAIGHT = [bytes.fromhex(text) for text in CODE.split()]
+# How a block ends, and the size of that instruction.
+KINDS = {"next": 0, "jump": 5, "cond": 6, "call": 5, "callr": 2, "ret": 1, "syscall": 2, "jumpr": 2}
 Point = tuple[int, int]  # (number of a block, index of an instruction in it)
 
 
