@@ -171,7 +171,8 @@ class Generator:
             narrow = {insn.op0_kind, insn.op1_kind} & {OpKind.MEMORY_ESEDI, OpKind.MEMORY_SEG_ESI}
             return self.strings and not narrow
         if insn.mnemonic in _STACK:
-            return self.stack and not each.writes & self.kept & ~(1 << RSP)
+            sp = insn.op0_register in (Register.SP, Register.RSP)
+            return self.stack and not sp and not each.writes & self.kept & ~(1 << RSP)
         bit_offset = insn.op0_kind == OpKind.MEMORY and insn.mnemonic in (_M.BT, _M.BTS, _M.BTR, _M.BTC)
         if bit_offset and insn.op1_kind == OpKind.REGISTER:
             return False

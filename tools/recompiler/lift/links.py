@@ -1,0 +1,52 @@
+"""In: a program. Out: what the code of one function has to know of the others: numbers, the text, stubs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from iced_x86 import Code, Mnemonic, OpKind, Register
+
+from recompiler.lift.decode import JUMP_INDIRECT, Facts
+from recompiler.lift.function import Function, Program
+from recompiler.lift.objectfile import FIRST
+
+_MARKS: Final = frozenset((Mnemonic.ENDBR64, Mnemonic.NOP))
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """numbers: address of an entry -> (index of its wasm function, number of the entry). text: (start, size), as the pc
+    map has it. stubs: start of a function that only jumps through a word at a fixed address, as those of a PLT do ->
+    that jump and its end: a call of the stub can call what the word says.
+    """
+
+    numbers: dict[int, tuple[int, int]] = field(default_factory=dict)
+    text: tuple[int, int] = (0, 0)
+    stubs: dict[int, tuple[Facts, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, program: Program) -> Links:
+        """Those of a whole program."""
+        numbers = {
+            address: (FIRST + number, n)
+            for number, function in enumerate(program.functions)
+            for n, address in enumerate(function.entries)
+        }
+        text = [segment for segment in program.binary.segments if segment.executable]
+        start = min(segment.address for segment in text)
+        size = max(segment.address + segment.size for segment in text) - start
+        stubs = {function.start: stub for function in program.functions if (stub := _stub(function)) is not None}
+        return cls(numbers, (start, size), stubs)
+
+
+def _stub(function: Function) -> tuple[Facts, int] | None:
+    block = function.blocks[function.start]
+    last = block.facts[-1]
+    if len(function.blocks) != 1 or block.flow != JUMP_INDIRECT or last.code != Code.JMP_RM64 or last.rip is None:
+        return None
+    if last.insn.op0_kind != OpKind.MEMORY or last.insn.segment_prefix in (Register.FS, Register.GS):
+        return None
+    if any(facts.mnemonic not in _MARKS for facts in block.facts[:-1]):
+        return None
+    return last, block.end
