@@ -19,6 +19,7 @@ from recompiler.lift.emit import emit
 from recompiler.lift.flow import FlagsAcross, primitives
 from recompiler.lift.function import Block, Function
 from recompiler.lift.lifter import place
+from recompiler.lift.links import Links
 from recompiler.lift.regs import PRIMITIVE, R9, RBX, RCX, RDI, RSI, RSP, STATUS, C, Z
 
 from .defined import NOTHING, TRANSCENDENTAL, defined, flags_of, reads
@@ -71,7 +72,7 @@ class Program:
     def lifted(self) -> bytes:
         """The body of the wasm function."""
         across = FlagsAcross(entries={CODE + len(self.code): self.wanted})
-        body = emit(self.function, {}, across)
+        body = emit(self.function, Links(), across)
         assert not body.unlifted, body.unlifted
         code = bytearray(body.code)
         for offset, address in body.places:

@@ -20,7 +20,9 @@ from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIREC
 from recompiler.lift.flags import CONDITIONS, composites
 from recompiler.lift.flow import FlagsAcross, Flow, Node, primitives
 from recompiler.lift.function import Function, JumpTable
+from recompiler.lift.links import Links
 from recompiler.lift.regs import FLAG_BIT, GPR, R11, RAX, RCX, RSP, STATUS, SWITCH, TEMPORARIES
+from recompiler.lift.runtime import CODE_TYPE, ENTRY_BITS, NUMBER_BITS
 from recompiler.lift.shape import Edge, Shape, shape
 from recompiler.merge import leb
 
@@ -33,8 +35,9 @@ LOCALS: Final = (
     + b"".join(leb.u32(n) + bytes((type_,)) for type_, n in TEMPORARIES)
 )
 PC: Final = regs.FIRST_TEMPORARY + TEMPORARIES[0][1] + TEMPORARIES[1][1] - 1  # the last i64 temporary
-Numbers = Mapping[int, tuple[int, int]]  # address of an entry -> (index of its wasm function, number of the entry)
 Marks = list[tuple[int, int]]  # (offset in the code, address of the instruction whose wasm begins there; 0: none)
+PLACE_IN_TEXT: Final = PC - 1
+ROW: Final = regs.FIRST_TEMPORARY  # the first i32 temporary: of the pc map
 _SYSCALL_ARGUMENTS: Final = (RAX, regs.RDI, regs.RSI, regs.RDX, regs.R10, regs.R8, regs.R9)
 _FAULTS: Final[dict[int, int]] = {Mnemonic.INT3: SIGTRAP, Mnemonic.HLT: SIGSEGV, Mnemonic.INT: SIGSEGV}
 _COUNTERS: Final = frozenset(
@@ -57,16 +60,17 @@ class Body:
     flags_back: dict[int | None, int] = field(default_factory=dict)
 
 
-def emit(function: Function, numbers: Numbers, across: FlagsAcross, marks: Marks | None = None) -> Body:
+def emit(function: Function, links: Links, across: FlagsAcross, marks: Marks | None = None) -> Body:
     """The body of a function; marks is filled."""
-    return _Emitter(Flow(function, across), numbers, marks).run()
+    return _Emitter(Flow(function, across), links, marks).run()
 
 
 class _Emitter:
-    def __init__(self, flow: Flow, numbers: Numbers, marks: Marks | None) -> None:
+    def __init__(self, flow: Flow, links: Links, marks: Marks | None) -> None:
         self.flow = flow
         self.marks = marks
-        self.numbers = numbers
+        self.links = links
+        self.numbers = links.numbers
         self.out = bytearray(LOCALS)
         self.places: list[tuple[int, int]] = []
         self.unlifted: list[tuple[int, str]] = []
@@ -312,6 +316,12 @@ class _Emitter:
 
     def leave(self, node: Node, address: int) -> None:
         """A jump to another function, after which nothing follows."""
+        stub = self.links.stubs.get(address)
+        if stub is not None:
+            self.operand(*stub)
+            self.spill(node)
+            self.jump()
+            return
         self.spill(node)
         found = self.numbers.get(address)
         if found is None:
@@ -332,10 +342,16 @@ class _Emitter:
             self.conditional(node, edges, facts)
         elif flow == CALL:
             self.push_return(node.block.end)
+            target = self.flow.target(node.block)
+            stub = self.links.stubs.get(target)
+            if stub is not None:
+                self.operand(*stub)
             self.spill(node)
-            found = self.numbers.get(self.flow.target(node.block))
-            if found is None:
-                self.address(self.flow.target(node.block))
+            found = self.numbers.get(target)
+            if stub is not None:
+                self.enter()
+            elif found is None:
+                self.address(target)
                 self.call("indirect")
             else:
                 self.i32(found[1])
@@ -345,8 +361,7 @@ class _Emitter:
             self.operand(facts, node.block.end)
             self.push_return(node.block.end)
             self.spill(node)
-            self.get(PC)
-            self.call("indirect")
+            self.enter()
             self.returned(node, edges)
         elif flow == JUMP_INDIRECT:
             self.indirect_jump(node, edges, facts)
@@ -436,8 +451,54 @@ class _Emitter:
             self.switch([None if target is None else edges[target] for target in targets], b"\x20" + leb.u32(SWITCH))
         self.operand(facts, node.block.end)
         self.spill(node)
+        self.jump()
+
+    def look_up(self) -> None:
+        """ROW = what the pc map has for PC; leaves the block around it when PC cannot be entered."""
+        start, size = self.links.text
         self.get(PC)
-        self.call("jump", tail=True)
+        self.address(start)
+        self.op(0x7D, 0x22, PLACE_IN_TEXT)
+        self.i64(size)
+        self.op(0x5A, 0x0D, 0)
+        self.get(PLACE_IN_TEXT)
+        self.op(0xA7, 0x41, 2, 0x74, 0x28, 0x42, 0x01, 0x00, 0x22, ROW, 0x45, 0x0D, 0)
+
+    def number(self) -> None:
+        """The place in the table of the function that ROW names."""
+        self.get(ROW)
+        self.i32(ENTRY_BITS)
+        self.op(0x76)
+        self.i32((1 << NUMBER_BITS) - 1)
+        self.op(0x71)
+
+    def entry(self) -> None:
+        """The number of the entry that ROW names."""
+        self.get(ROW)
+        self.i32((1 << ENTRY_BITS) - 1)
+        self.op(0x71)
+
+    def enter(self) -> None:
+        """A call to PC: leaves where the guest went on, which is PC itself when it cannot be entered."""
+        self.op(0x02, regs.I64)
+        self.get(PC)
+        self.look_up()
+        self.op(0x1A)
+        self.entry()
+        self.number()
+        self.op(0x11, CODE_TYPE, 0, 0x0B)
+
+    def jump(self) -> None:
+        """A jump to PC: into a function's start as a tail call, to any other place by returning it, so that the wasm
+        stack unwinds (a longjmp must not pile up frames)."""
+        self.op(0x02, 0x40)
+        self.look_up()
+        self.entry()
+        self.op(0x0D, 0, 0x41, 0)
+        self.number()
+        self.op(0x13, CODE_TYPE, 0, 0x0B)
+        self.get(PC)
+        self.op(0x0F)
 
     def ret(self, node: Node, facts: Facts) -> None:
         pops = 8 + (facts.insn.immediate16 if facts.code == Code.RETNQ_IMM16 else 0)

@@ -15,6 +15,7 @@ from recompiler.lift.decode import FLOWS
 from recompiler.lift.emit import emit
 from recompiler.lift.flow import Flow, Node
 from recompiler.lift.function import Block, Function, Program
+from recompiler.lift.links import Links
 from recompiler.lift.objectfile import FIRST
 from recompiler.lift.regs import FLAG_BIT, GPRS, XMM_BIT
 from recompiler.lift.wat import FLAG_NAMES, Printer
@@ -43,7 +44,7 @@ def lines(path: Path, address: int, *, jobs: int = 1, progress: lifter.Progress 
     block = function.blocks[starts[bisect_right(starts, linked) - 1]]
     flow = Flow(function, across)
     marks: list[tuple[int, int]] = []
-    body = emit(function, lifter.numbers_of(program), across, marks)
+    body = emit(function, Links.of(program), across, marks)
     marks.append((len(body.code), 0))
     code = bytearray(body.code)
     for offset, place in body.places:

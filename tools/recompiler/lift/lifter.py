@@ -13,7 +13,8 @@ from recompiler.lift.emit import Body, emit
 from recompiler.lift.flow import FlagsAcross
 from recompiler.lift.function import Program
 from recompiler.lift.ledger import Ledger
-from recompiler.lift.objectfile import FIRST, Piece
+from recompiler.lift.links import Links
+from recompiler.lift.objectfile import Piece
 from recompiler.lift.workers import spread
 
 CHUNK: Final = 64  # functions that a worker takes at a time
@@ -52,15 +53,6 @@ def base_of(program: Program) -> int:
     return 0 if program.binary.kind == "exec" else BASE
 
 
-def numbers_of(program: Program) -> dict[int, tuple[int, int]]:
-    """Address of an entry -> (index of its wasm function, number of the entry)."""
-    return {
-        address: (FIRST + number, n)
-        for number, function in enumerate(program.functions)
-        for n, address in enumerate(function.entries)
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class Made:
     """A function that is lifted, as far as the flags are known that pass its boundaries; the rest as in emit.Body."""
@@ -74,7 +66,7 @@ class Made:
 def solve(program: Program, jobs: int, tell: Progress) -> tuple[list[Made], FlagsAcross]:
     """Every function; again those that hand flags over a boundary, until nobody is surprised."""
     across = FlagsAcross()
-    numbers = numbers_of(program)
+    links = Links.of(program)
     base = base_of(program)
     total = len(program.functions)
     made: dict[int, Made] = {}
@@ -82,7 +74,7 @@ def solve(program: Program, jobs: int, tell: Progress) -> tuple[list[Made], Flag
 
     def make(chunk: Sequence[int]) -> list[Made]:
         functions = [program.functions[number] for number in chunk]
-        return [_placed(emit(each, numbers, across), each.entries, base) for each in functions]
+        return [_placed(emit(each, links, across), each.entries, base) for each in functions]
 
     while wanted:
         chunks = _chunks(program, wanted)
