@@ -9,7 +9,8 @@
 
 enum { RED_ZONE = 128, FXSAVE = 512, USER_CS = 0x33, USER_SS = 0x2b };
 enum { UC_SIGCONTEXT_SS = 2, UC_STRICT_RESTORE_SS = 4 };
-enum { FX_FCW = 0, FX_MXCSR = 24, FX_MXCSR_MASK = 28, FX_XMM = 160, FCW_DEFAULT = 0x37f, MXCSR_MASK = 0xffff };
+enum { FX_FCW = 0, FX_FSW = 2, FX_TAGS = 4, FX_MXCSR = 24, FX_MXCSR_MASK = 28, FX_ST = 32, FX_XMM = 160 };
+enum { FCW_DEFAULT = 0x37f, MXCSR_DEFAULT = 0x1f80, MXCSR_MASK = 0xffff, EXTENDED = 10 };
 #define ALWAYS_ON     0x202 /* bit 1 of EFLAGS, and IF */
 #define SS_AUTODISARM (1u << 31)
 
@@ -37,20 +38,44 @@ int altstack_holds(uint64_t rsp) {
            rsp - altstack.sp <= altstack.size;
 }
 
-static void fxsave(uint8_t out[FXSAVE], const struct registers *r) {
-    const uint16_t fcw = FCW_DEFAULT;
+/* Where ST(i) is: SDM vol. 1, 10.5.1. */
+static uint8_t *st(struct x87 *x87, int i) {
+    return x87->r[((x87->status >> 11) + i) & 7];
+}
+
+static void fxsave(uint8_t out[FXSAVE], struct registers *r) {
+    const uint16_t fcw = r->x87.control ^ FCW_DEFAULT;
     const uint32_t mask = MXCSR_MASK;
     memset(out, 0, FXSAVE);
     memcpy(out + FX_FCW, &fcw, sizeof fcw);
+    memcpy(out + FX_FSW, &r->x87.status, sizeof r->x87.status);
+    out[FX_TAGS] = r->x87.tags;
+    for (int i = 0; i < 8; i++) {
+        memcpy(out + FX_ST + i * 16, st(&r->x87, i), EXTENDED);
+    }
     memcpy(out + FX_MXCSR, &r->mxcsr, sizeof r->mxcsr);
     memcpy(out + FX_MXCSR_MASK, &mask, sizeof mask);
     memcpy(out + FX_XMM, r->xmm, sizeof r->xmm);
 }
 
 static void fxrstor(struct registers *r, const uint8_t in[FXSAVE]) {
+    memcpy(&r->x87.control, in + FX_FCW, sizeof r->x87.control);
+    r->x87.control ^= FCW_DEFAULT;
+    memcpy(&r->x87.status, in + FX_FSW, sizeof r->x87.status);
+    r->x87.tags = in[FX_TAGS];
+    for (int i = 0; i < 8; i++) {
+        memcpy(st(&r->x87, i), in + FX_ST + i * 16, EXTENDED);
+    }
     memcpy(&r->mxcsr, in + FX_MXCSR, sizeof r->mxcsr);
     r->mxcsr &= MXCSR_MASK;
     memcpy(r->xmm, in + FX_XMM, sizeof r->xmm);
+}
+
+/* A handler begins with the units as a program does: fpu__clear_user_states of Linux. */
+static void fninit(struct registers *r) {
+    r->x87 = (struct x87){0};
+    r->mxcsr = MXCSR_DEFAULT;
+    memset(r->xmm, 0, sizeof r->xmm);
 }
 
 uint64_t frame_push(int sig, const siginfo_t *info, uint64_t pc, uint64_t mask) {
@@ -99,6 +124,7 @@ uint64_t frame_push(int sig, const siginfo_t *info, uint64_t pc, uint64_t mask) 
     r.gpr[RAX] = 0;
     r.gpr[RSP] = sp;
     r.flag[DF] = 0;
+    fninit(&r);
     registers_store(&r);
     if (switches && (altstack.flags & (int32_t)SS_AUTODISARM)) {
         altstack = (struct altstack){.flags = SS_DISABLE};

@@ -23,11 +23,17 @@ _Noreturn void refuse(const struct rc_error *err); /* before the guest began: on
 /* ---- registers.c: the exported globals. Order: x86's encoding */
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPRS };
 enum flag { CF, PF, AF, ZF, SF, OF, DF, FLAGS };
+struct x87 { /* csrc/x87/x87.zig; all zeros is what FNINIT leaves */
+    uint16_t control /* xor 037FH */, status;
+    uint8_t tags, pad[27]; /* bit r: R(r) is not empty */
+    uint8_t r[8][16];      /* R0..R7: ST(i) is R((TOP + i) mod 8) */
+};
 struct registers {
     uint64_t gpr[GPRS];
     uint8_t xmm[16][16];
     uint32_t flag[FLAGS]; /* 0 or 1 */
     uint32_t mxcsr;
+    struct x87 x87;
 };
 /* Finds every global of the contract in the instance. E_ENGINE_MODULE names one that is missing or of another type. */
 int registers_find(wasmtime_context_t *context, const wasmtime_instance_t *instance, struct rc_error *err);

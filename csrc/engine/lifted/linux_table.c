@@ -35,7 +35,7 @@ const struct linux_row linux_rows[] = {
     CODE(brk, brk, ""),
     CODE(rt_sigaction, rt_sigaction, ""),
     CODE(rt_sigprocmask, rt_sigprocmask, ""),
-    CODE(rt_sigreturn, rt_sigreturn, "no x87 state, no XSAVE"),
+    CODE(rt_sigreturn, rt_sigreturn, "a frame of FXSAVE, no XSAVE"),
     CODE(ioctl, ioctl, "terminals, sockets, files: the commands of the table in linux_io.c; others ENOTTY"),
     PASS(pread64, A(1)),
     PASS(pwrite64, A(1)),

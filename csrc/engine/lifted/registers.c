@@ -1,5 +1,5 @@
-/* In: an instance. Out: the guest's registers, which are globals that the module exports and only host code reads so.
- */
+/* In: an instance. Out: the guest's registers, which are globals that the module exports and only host code reads so;
+ * those of the x87 unit are in a memory of its own. */
 #include <stdio.h>
 #include <string.h>
 #include <xmmintrin.h>
@@ -13,6 +13,7 @@ static const char *const flag_names[FLAGS] = {"cf", "pf", "af", "zf", "sf", "of"
 
 static wasmtime_context_t *context;
 static wasmtime_global_t gpr[GPRS], xmm[16], flag[FLAGS], segment[2], pending;
+static struct x87 *x87; /* NULL: a module without the unit */
 
 static int find(const wasmtime_instance_t *instance, const char *name, uint8_t kind, wasmtime_global_t *out,
                 struct rc_error *err) {
@@ -32,8 +33,18 @@ static int find(const wasmtime_instance_t *instance, const char *name, uint8_t k
     return 0;
 }
 
+static void find_x87(const wasmtime_instance_t *instance) {
+    enum { STATE = 64 };
+    wasmtime_extern_t item;
+    if (wasmtime_instance_export_get(context, instance, "x87", 3, &item) && item.kind == WASMTIME_EXTERN_MEMORY &&
+        wasmtime_memory_data_size(context, &item.of.memory) >= STATE + sizeof *x87) {
+        x87 = (struct x87 *)(wasmtime_memory_data(context, &item.of.memory) + STATE);
+    }
+}
+
 int registers_find(wasmtime_context_t *of, const wasmtime_instance_t *instance, struct rc_error *err) {
     context = of;
+    find_x87(instance);
     for (int i = 0; i < GPRS; i++) {
         char name[8];
         snprintf(name, sizeof name, "xmm%d", i);
@@ -106,6 +117,7 @@ void registers_load(struct registers *r) {
         r->flag[i] = (uint32_t)get(&flag[i]).of.i32;
     }
     r->mxcsr = mxcsr_get();
+    r->x87 = x87 ? *x87 : (struct x87){0};
 }
 
 void registers_store(const struct registers *r) {
@@ -119,4 +131,7 @@ void registers_store(const struct registers *r) {
         set(&flag[i], I32, r->flag[i]);
     }
     mxcsr_set(r->mxcsr);
+    if (x87) {
+        *x87 = r->x87;
+    }
 }

@@ -173,6 +173,34 @@ static void storm(void) {
     SAY(count > 5);
 }
 
+static void exact(int sig) {
+    unsigned int mxcsr;
+    unsigned short control;
+    __asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(mxcsr), "=m"(control));
+    printf("signal %d mxcsr %x control %x\n", sig, mxcsr, control);
+    __asm__ volatile("fldpi; fldl2e; fldz; faddp; xorps %%xmm0, %%xmm0" ::: "st", "st(1)", "st(2)", "xmm0");
+}
+
+/* Nothing of the floating-point units is lost to a handler that uses them, nor what it begins with. */
+static void units(void) {
+    const unsigned short nearest53 = 0x27f, initial = 0x37f;
+    const unsigned int toward_zero = 0x7f80, normal = 0x1f80;
+    unsigned short control;
+    unsigned int mxcsr;
+    long double x = 0;
+    double y = 0;
+    set(SIGUSR1, exact, 0);
+    __asm__ volatile("fldcw %0" ::"m"(nearest53));
+    __asm__ volatile("ldmxcsr %0" ::"m"(toward_zero));
+    __asm__ volatile("fldpi\n\tfld1\n\tmovq %[one], %%xmm7\n\tsyscall\n\tfaddp\n\tfstpt %[x]\n\tmovq %%xmm7, %[y]"
+                     : [x] "=m"(x), [y] "=m"(y)
+                     : [one] "r"(0x3ff8000000000000), "a"(SYS_kill), "D"(getpid()), "S"(SIGUSR1)
+                     : "rcx", "r11", "xmm7", "st", "st(1)", "memory");
+    __asm__ volatile("fnstcw %0; stmxcsr %1" : "=m"(control), "=m"(mxcsr));
+    __asm__ volatile("fldcw %0; ldmxcsr %1" ::"m"(initial), "m"(normal));
+    printf("x %La y %a control %x mxcsr %x\n", x, y, control, mxcsr);
+}
+
 static void timers(void) {
     timer_t timer;
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1, .sigev_value.sival_int = 1234};
@@ -202,6 +230,7 @@ void handlers(void) {
     set(SIGUSR2, nesting, SA_NODEFER);
     raise(SIGUSR2);
     say("\n");
+    units();
     restarts();
     jumps();
     storm();
