@@ -103,7 +103,9 @@ enum life { LIFE_ZYGOTE = 1, LIFE_CONTAINER = 2, LIFE_GUEST = 4 };
 int filter_install(enum life life, const uint8_t syscalls[64], struct rc_error *err);
 
 /* ---- process.c, entry.c, trap.c */
-/* Runs a guest in this process; ends with its status. */
+/* All of a guest's start that needs no record, in a process forked for it. E_SANDBOX. */
+int process_prepare(const struct container *c, struct rc_error *err);
+/* Runs a guest in this process, which is prepared; ends with its status. */
 _Noreturn void process_run(const struct container *c, const struct control_message *spawn);
 
 struct guest { /* one per process */

@@ -70,6 +70,8 @@ static const struct rule rules[] = {
     {SYS_seccomp, ZC, 0, ANY, 0},
     {SYS_sendto, LIFE_CONTAINER, 0, ANY, 0}, /* its report */
     {SYS_pipe2, LIFE_CONTAINER, 0, ANY, 0},
+    {SYS_socketpair, LIFE_CONTAINER, 0, EQUAL, AF_UNIX},
+    {SYS_prctl, LIFE_CONTAINER, 0, EQUAL, PR_SET_NAME},
     {SYS_read, LIFE_CONTAINER, 0, ANY, 0},
 #ifdef __x86_64__
     {SYS_dup2, ZC, 0, ANY, 0},

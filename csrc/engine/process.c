@@ -1,4 +1,4 @@
-/* In: a spawn record, in a process just forked for it. Out: the guest's effects and the status it ends with. */
+/* In: a spawn record, in a process forked for it. Out: the guest's effects and the status it ends with. */
 #include "engine.h"
 
 #include <errno.h>
@@ -34,10 +34,7 @@ static int take_stdio(const struct control_message *m, struct rc_error *err) {
     return 0;
 }
 
-static int own_session(const struct control_message *m, struct rc_error *err) {
-    if (setsid() < 0) {
-        return rc_fail(err, RC_E_SANDBOX, 0, "setsid: %s", strerror(errno));
-    }
+static int own_terminal(const struct control_message *m, struct rc_error *err) {
     if ((m->record.value[3] & SPAWN_TTY) && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0) {
         return rc_fail(err, RC_E_PROCESS_FDS, 0, "fd 0 cannot be the controlling terminal: %s", strerror(errno));
     }
@@ -63,10 +60,6 @@ static int limit(const struct container *c, const char *cwd, struct rc_error *er
     if ((c->in_force & (FORCE_ROOT | FORCE_CHROOT)) && chdir(cwd) < 0) {
         return rc_fail(err, RC_E_OPEN, 0, "%.100s: %s", cwd, strerror(errno));
     }
-    /* When the container's first process dies by SIGKILL without a pid namespace, so do its guests. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
-        return rc_fail(err, RC_E_SANDBOX, 0, "PR_SET_PDEATHSIG: %s", strerror(errno));
-    }
     return filter_install(LIFE_GUEST, c->is.syscalls, err);
 }
 
@@ -76,9 +69,6 @@ enum { INSTANCES = 1, ANY = -1 };
 static void run(const struct container *c, const struct control_message *m, struct rc_error *err) {
     wasmtime_instance_t instance;
     wasm_trap_t *trap = NULL;
-    wasmtime_store_t *store = wasmtime_store_new(c->engine->wasm, NULL, NULL);
-    guest.context = wasmtime_store_context(store);
-    wasmtime_store_limiter(store, (int64_t)c->is.memory_bytes, ANY, INSTANCES, ANY, ANY);
     wasmtime_error_t *error = wasmtime_instance_pre_instantiate(c->engine->prepared, guest.context, &instance, &trap);
     if (error) {
         engine_fail(err, RC_E_ENGINE_MEMORY, "cannot instantiate", error);
@@ -91,6 +81,21 @@ static void run(const struct container *c, const struct control_message *m, stru
         trap_end(trap);
     }
     _exit(guest.wasi.exit_code & 0xff);
+}
+
+int process_prepare(const struct container *c, struct rc_error *err) {
+    plain_signals();
+    if (setsid() < 0) {
+        return rc_fail(err, RC_E_SANDBOX, 0, "setsid: %s", strerror(errno));
+    }
+    /* When the container's first process dies by SIGKILL without a pid namespace, so do its guests. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+        return rc_fail(err, RC_E_SANDBOX, 0, "PR_SET_PDEATHSIG: %s", strerror(errno));
+    }
+    wasmtime_store_t *store = wasmtime_store_new(c->engine->wasm, NULL, NULL);
+    guest.context = wasmtime_store_context(store);
+    wasmtime_store_limiter(store, (int64_t)c->is.memory_bytes, ANY, INSTANCES, ANY, ANY);
+    return 0;
 }
 
 void process_run(const struct container *c, const struct control_message *m) {
@@ -107,8 +112,7 @@ void process_run(const struct container *c, const struct control_message *m) {
         rc_fail(&err, RC_E_NO_MEMORY, 0, "no memory for the arguments");
         process_refuse(&err);
     }
-    plain_signals();
-    if (take_stdio(m, &err) == 0 && own_session(m, &err) == 0 && rc_wasi_init(&guest.wasi, &err) == 0 &&
+    if (take_stdio(m, &err) == 0 && own_terminal(m, &err) == 0 && rc_wasi_init(&guest.wasi, &err) == 0 &&
         limit(c, list[guest.wasi.argc + guest.wasi.envc], &err) == 0) {
         run(c, m, &err);
     }

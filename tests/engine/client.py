@@ -16,6 +16,7 @@ from typing import Self
 import blake3
 from testbed import ROOT
 
+from engine.served import guests
 from recompiler import aot
 from vkernel_proto.engine import records, zygote
 from vkernel_proto.engine.records import (
@@ -190,7 +191,7 @@ class Container:
 
     def host_pids(self) -> list[int]:
         """The guests of this container, as the host numbers them."""
-        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        return guests(self.pid)
 
     def signal(self, pid: int, sig: int) -> None:
         self.control.request(SIGNAL, (pid, sig))

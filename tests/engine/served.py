@@ -28,6 +28,18 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def guests(pid: int) -> list[int]:
+    """The guests of a container, by its first process. Its spare is none yet."""
+    return [child for child in children(pid) if _name(child) not in ("spare", "")]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 @dataclass
 class Served:
     """The process, and where it listens."""
@@ -39,10 +51,8 @@ class Served:
 
     def host_guests(self) -> list[int]:
         """The guests of all its containers, as the host numbers them: vkernel, zygote, container, guest."""
-        level = [self.process.pid]
-        for _ in range(3):
-            level = [child for pid in level for child in children(pid)]
-        return level
+        containers = [pid for zygote in children(self.process.pid) for pid in children(zygote)]
+        return [guest for pid in containers for guest in guests(pid)]
 
     def command(self, *arguments: str | bytes | Path, cid: str = "") -> list[str | bytes | Path]:
         """A vkexec command line: options first, then what stands behind the container's id."""

@@ -88,7 +88,7 @@ OF_THE_ZYGOTE = {
     "openat": (257, -100, 0, 0, 0),
     "capset": (126, 0, 0),
     "sethostname": (170, 0, 0),
-    "socketpair": (53, 1, 5, 0, 0),
+    "socketpair AF_INET": (53, 2, 5, 0, 0),
     "clone CLONE_NEWUSER": (56, 0x10000000 | 17, 0, 0, 0, 0),
     "prctl PR_SET_MM": (157, 35, 0, 0, 0, 0),
 }
@@ -101,6 +101,7 @@ OF_A_CONTAINER = {
     "tgkill of another": (234, 1, 1, 9),
     "sendmsg": (46, 0, 0, 0),
     "recvmsg": (47, 0, 0, 0),
+    "socketpair": (53, 1, 5, 0, 0),
     "ioctl TIOCSTI": (16, 0, 0x5412, 0),
     "setsid": (112,),
     "prctl": (157, 1, 0, 0, 0, 0),

@@ -197,8 +197,11 @@ def is_raw(inner: int) -> bool:
 
 
 def test_a_terminal_of_its_own_edits_interrupts_and_is_restored(served: Served) -> None:
+    new = os.openpty()
+    before = termios.tcgetattr(new[1])  # of any: that one may be raw already
+    for fd in new:
+        os.close(fd)
     with on_a_terminal(served, "guest", "cat") as (outer, inner, process):
-        before = termios.tcgetattr(inner)
         eventually(lambda: is_raw(inner))  # what is typed from here on, the guest's own terminal echoes and edits
         os.write(outer, b"linf\x7fe\n")
         seen(outer, b"e\r\nline\r\n")

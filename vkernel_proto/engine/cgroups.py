@@ -37,8 +37,8 @@ def settings(controller: str, v2: bool, limits: dict[str, int]) -> _Files:
     return {
         ("memory", False): dict.fromkeys(_MEMORY_V1, memory),
         ("memory", True): {"memory.max": memory, "memory.swap.max": 0},
-        ("pids", False): {"pids.max": limits["processes"] + 1},  # and the container's first process
-        ("pids", True): {"pids.max": limits["processes"] + 1},
+        ("pids", False): {"pids.max": limits["processes"] + 2},  # and the container's first process, and its spare
+        ("pids", True): {"pids.max": limits["processes"] + 2},
     }.get((controller, v2), {})  # cpu: to be one group among others is all that is wanted
 
 
