@@ -12,6 +12,7 @@ from testbed import recompiler
 from recompiler.lift import binary, discover, explanation, liftedfile, lifter
 from recompiler.lift.emit import emit
 from recompiler.lift.flow import FlagsAcross
+from recompiler.lift.links import Links
 from recompiler.lift.wat import Printer
 
 Find = Callable[[Path, str], int]
@@ -79,10 +80,10 @@ def test_data_in_the_text_and_what_is_no_address_are_refused(small: Path) -> Non
 
 def test_every_instruction_of_wasm_stands_beside_one_x86_instruction(small: Path) -> None:
     program = discover.discover(binary.load(small.read_bytes()))
-    numbers = lifter.numbers_of(program)
+    links = Links.of(program)
     for function in program.functions:
         marks: list[tuple[int, int]] = []
-        code = emit(function, numbers, FlagsAcross(), marks)
+        code = emit(function, links, FlagsAcross(), marks)
         stops = [address for address, _ in code.unlifted]
         marked = {address for _, address in marks}
         for block in function.blocks.values():

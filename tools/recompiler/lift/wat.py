@@ -57,6 +57,8 @@ _IMMEDIATES: Final[dict[str, Callable[[Cursor], str]]] = {
     "l": lambda cursor: str(cursor.u32()),
     "L": lambda cursor: " ".join(str(cursor.u32()) for _ in range(cursor.u32() + 1)),
     "n": lambda cursor: str(cursor.byte()),
+    "t": lambda cursor: f"(type {cursor.u32()})",
+    "T": lambda cursor: _name(("code",), cursor.u32()),
     "V": lambda cursor: " ".join(_TYPES.get(cursor.byte(), "...") for _ in range(cursor.u32())),
 }
 
