@@ -15,8 +15,9 @@ from typing import Final
 
 from iced_x86 import Mnemonic, OpKind
 
+from recompiler.errors import Error
 from recompiler.lift import assemble, decode, dynamic
-from recompiler.lift.binary import Binary
+from recompiler.lift.binary import CODE, Binary
 from recompiler.lift.decode import Facts
 from recompiler.lift.dynamic import STT_NOTYPE
 from recompiler.lift.ehframe import Fde
@@ -229,6 +230,8 @@ def discover(binary: Binary, progress: Progress | None = None) -> Program:
 def _discover(binary: Binary, tell: Progress) -> Program:
     found = Discovery(binary)
     explorer = found.explorer
+    if not explorer.streams:
+        raise Error(CODE, "no executable segment has any code")
     explorer.explore(sorted(found.seeds()))
     for turn in range(_ROUNDS):
         tell("discover", turn, _ROUNDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from recompiler.lift.decode import (
     INVALID,
     JUMP,
     JUMP_INDIRECT,
+    LONGEST,
     NEXT,
     RET,
     SYSCALL,
@@ -40,6 +42,7 @@ class Explorer:
 
     def __init__(self, binary: Binary, walls: set[int]) -> None:
         self.streams = [Stream(s.data, s.address) for s in binary.segments if s.executable and s.data]
+        self._bases = [stream.base for stream in self.streams]
         self.walls = walls  # ends of functions: a call that ends there does not return
         self.code: dict[int, Facts] = {}
         self.leaders: set[int] = set()
@@ -52,7 +55,8 @@ class Explorer:
 
     def stream_at(self, address: int) -> Stream | None:
         """The code that address lies in."""
-        return next((stream for stream in self.streams if stream.base <= address < stream.end), None)
+        stream = self.streams[bisect_right(self._bases, address) - 1] if self.streams else None
+        return stream if stream is not None and stream.base <= address < stream.end else None
 
     def explore(self, starts: Iterable[int]) -> None:
         """Adds what is reached from starts; those outside the code are left out."""
@@ -112,7 +116,7 @@ class Explorer:
         start, last, seen = self.jumps[jump], jump, set[int]()
         while start not in seen and length > 0:
             seen.add(start)
-            part = self.straight(start, last)
+            part = self.straight(start, last, length)
             parts.append(part)
             length -= len(part)
             before = self.ends.get(start)
@@ -123,15 +127,21 @@ class Explorer:
             start, last = before, self.runs[before]
         return [item for part in reversed(parts) for item in part]
 
-    def straight(self, start: int, last: int) -> list[tuple[int, Facts]]:
-        """The instructions from start to last, which follow one another."""
+    def straight(self, start: int, last: int, length: int = 1 << 32) -> list[tuple[int, Facts]]:
+        """The instructions from start to last, which follow one another; of a long row about the last `length`."""
+        get = self.code.get
+        first = start
+        if last - start > length * LONGEST:
+            first = next(at for at in range(last - length * LONGEST, last + 1) if at in self.code)
         found = []
-        at = start
+        at = first
         while at <= last:
-            fact = self.code[at]
+            fact = get(at)
+            if fact is None:
+                break
             found.append((at, fact))
             at += fact.size
-        return found
+        return found if found[-1][0] == last else [(last, self.code[last])]
 
 
 def padding(fact: Facts) -> bool:

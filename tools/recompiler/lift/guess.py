@@ -52,7 +52,7 @@ class Guesser:
         self._tried: dict[int, tuple[int, int]] = {}  # jump -> what there was to look at
         self._vague: set[int] = set()  # jumps whose table's address was assumed, or that were missed
         self._looked: set[tuple[int, int, int]] = set()  # (jump's function, table, origin) that were scanned
-        self._budget = 4 * sum(b - a for a, b in discovery.binary.text) + 65536
+        self._budget = 2 * sum(b - a for a, b in discovery.binary.text) + 65536  # about a microsecond or ten each
         self._refs: list[int] = []
         self._bases: list[tuple[int, int]] = []
         self._labels: list[tuple[int, int]] = []
@@ -83,6 +83,9 @@ class Guesser:
         return self.others.union(*(guess.targets for guess in self.found.values()))
 
     def _guess(self, jump: int) -> Guess | None:
+        self._budget -= 4
+        if self._budget < 0:
+            return None
         code = self.discovery.explorer.chain(jump, _CHAIN)
         value, _ = tables.evaluate(code)
         if value is not None and not value.size:
@@ -160,7 +163,7 @@ class Guesser:
             elif (assumed or not certain) and not self._may_lead(frame, target):
                 break
             targets.append(target)
-        self._budget -= len(targets)
+        self._budget -= len(targets) + 1
         if len(targets) <= holes:
             return []
         if discovery.in_text(value.offset):
@@ -215,7 +218,7 @@ class Guesser:
             if not extent[0] <= word < extent[1] or not discovery.in_text(word) or discovery.inside(word):
                 break
             found.append(word)
-        self._budget -= len(found)
+        self._budget -= len(found) + 1
         return found if len(found) > 1 else []
 
 
