@@ -142,7 +142,7 @@ def _instruction(
     cpu.ask(b"r")
     for n, each in enumerate(group):
         task.wanted = flags_of(each.want) | (BITS[1 << 9] if each.want == STATUS else 0)
-        task.n = states if n == 0 else max(states // ALONE, 32)
+        task.n = states if n == 0 else min(max(states // ALONE, 32), states)
         lifted.run(number + n, cpu.shared, task.n)
         report.functions += 1
         found = cpu.ask(b"c")

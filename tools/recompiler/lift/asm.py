@@ -3,6 +3,10 @@
 Values live in locals: a register of 64 bits is its own local, everything else is read into a temporary (i32 for 8, 16
 and 32 bits, zero-extended; i64 for 64; v128 for 128) and written from one. A form reads its operands, computes result
 and flags into temporaries, and writes its destination last, so that a fault in a memory operand leaves all as it was.
+
+Short code is what the wasm's size, its compilation and the lifting itself are made of. So a constant or a part of a
+register has a local only by name, from DELAYED on: it is computed where it is read. And a temporary that is read once,
+at once, is none: `done` takes it out.
 """
 
 from __future__ import annotations
@@ -11,15 +15,18 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from iced_x86 import Instruction, OpKind, Register, RegisterInfo
+from iced_x86 import Instruction, OpKind, Register
 
 from recompiler.lift import regs, x87
+from recompiler.lift.names import MEMORY_BITS, REGISTERS
 from recompiler.lift.regs import F32, F64, FIRST_TEMPORARY, GPR, I32, I64, TEMPORARIES, V128, XMM
 from recompiler.merge import leb
 from recompiler.merge.opcodes import BY_NAME
 
 Local = int
 PLACE: Final = b"\x80\x80\x80\x80\x00"  # five bytes of LEB128, filled in when the address is known
+DELAYED: Final = 128  # the first local that is none
+SHORT: Final = 3  # bytes: computing it again is as short as keeping it
 OFFSET_MAX: Final = 1 << 16  # a displacement below may be the memarg's: nothing is mapped below this address
 
 # Functions of every lifted module: imports, then the runtime (runtime.py), then the guest's.
@@ -30,6 +37,7 @@ FUNCTION: Final = {name: number for number, name in enumerate(IMPORTS + RUNTIME)
 _CODE: Final = {name: (row.code, row.immediates) for name, row in BY_NAME.items()}
 _GET: Final = [b"\x20" + leb.u32(n) for n in range(128)]
 _SET: Final = [b"\x21" + leb.u32(n) for n in range(128)]
+_TEE_CODE: Final = 0x22
 _TEE: Final = [b"\x22" + leb.u32(n) for n in range(128)]
 _MEMORY_KINDS: Final = frozenset((OpKind.MEMORY,))
 _IMMEDIATES: Final = frozenset(
@@ -43,36 +51,6 @@ _at = FIRST_TEMPORARY
 for _type, _count in TEMPORARIES:
     _FIRST[_type] = (_at, _count)
     _at += _count
-
-
-def _register(register: int) -> tuple[str, int, int, bool]:
-    """Kind, number, bits and whether it is AH CH DH BH."""
-    info = RegisterInfo(register)  # type: ignore[arg-type]  # the stubs' enumerations are ints at run time
-    if Register.AL <= register <= Register.R15:
-        high = Register.AH <= register <= Register.BH
-        full = RegisterInfo(info.full_register).number
-        return "gpr", full, info.size * 8, high
-    kinds = (
-        ("xmm", Register.XMM0, Register.XMM15),
-        ("st", Register.ST0, Register.ST7),
-        ("mm", Register.MM0, Register.MM7),
-    )
-    for kind, first, last in kinds:
-        if first <= register <= last:
-            return kind, register - first, {"xmm": 128, "st": 80, "mm": 64}[kind], False
-    return "other", info.number, info.size * 8, False
-
-
-REGISTERS: Final = {register: _register(register) for register in range(1, Register.R15 + 1)} | {
-    register: _register(register)
-    for first, last in (
-        (Register.ES, Register.GS),
-        (Register.XMM0, Register.XMM15),
-        (Register.ST0, Register.ST7),
-        (Register.MM0, Register.MM7),
-    )
-    for register in range(first, last + 1)
-}
 
 
 def type_of(size: int) -> int:
@@ -92,7 +70,10 @@ class Unlifted(Exception):
 class Asm:
     """The wasm of one instruction, growing. insn was decoded at address 0; want is a mask of regs.STATUS."""
 
-    __slots__ = ("_address", "_used", "holes", "insn", "out", "want")
+    __slots__ = (
+        *("_address", "_delayed", "_gets", "_kept", "_low", "_set_at", "_tees", "_used"),
+        *("holes", "insn", "out", "want"),
+    )
 
     def __init__(self, insn: Instruction, want: int = 0) -> None:
         self.insn = insn
@@ -101,11 +82,19 @@ class Asm:
         self.holes: list[tuple[int, int]] = []  # (offset in out, address - end of the instruction)
         self._used = dict.fromkeys(_FIRST, 0)
         self._address: Local | None = None  # of the memory operand, once it has been computed
+        self._delayed: list[tuple[int, bytes]] = []  # of each local from DELAYED on: its type, and what pushes it
+        self._kept: dict[Local, Local] = {}  # one of these -> the temporary that has it since it was first read
+        self._low: dict[Local, int] = {}  # one of these -> the register of which it is the low part
+        self._set_at = 0  # the end of a `set` of a temporary that is the last instruction
+        self._tees: list[tuple[int, Local]] = []  # (offset, temporary)
+        self._gets: dict[Local, int] = {}  # temporary -> how often it is read but for its tee
 
     # ---- wasm
 
     def op(self, name: str, *immediates: int) -> None:
         """One wasm instruction; for a memory access the immediates are (offset,) or (offset, lane)."""
+        if name in _STRUCTURE:
+            self._settle()
         code, letters = _CODE[name]
         self.out += code
         if not letters:
@@ -129,10 +118,54 @@ class Asm:
 
     def get(self, *local: Local) -> None:
         for each in local:
-            self.out += _GET[each]
+            if each < FIRST_TEMPORARY:
+                self.out += _GET[each]
+            elif each >= DELAYED:
+                self._get_delayed(each)
+            elif self._set_at == len(self.out) and self.out[-1] == each:
+                self.out[-2] = _TEE_CODE
+                self._tees.append((len(self.out) - 2, each))
+                self._set_at = 0
+            else:
+                self.out += _GET[each]
+                self._gets[each] = self._gets.get(each, 0) + 1
+
+    def _get_delayed(self, local: Local) -> None:
+        kept = self._kept.get(local)
+        if kept is not None:
+            self.get(kept)
+            return
+        type_, code = self._delayed[local - DELAYED]
+        self.out += code
+        if len(code) > SHORT:
+            kept = self._kept[local] = self.new(type_)
+            self._tees.append((len(self.out), kept))
+            self.tee(kept)
+
+    def _settle(self) -> None:
+        """Control flow comes: what is read on one way only cannot be computed where it is first read."""
+        for n, (type_, code) in enumerate(self._delayed, DELAYED):
+            if len(code) > SHORT and n not in self._kept:
+                self.out += code
+                self._kept[n] = self.keep(type_)
+
+    def _delay(self, type_: int, code: bytes) -> Local:
+        self._delayed.append((type_, code))
+        return DELAYED + len(self._delayed) - 1
+
+    def done(self) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+        """The code and its holes, without the temporaries that nobody reads again."""
+        out, holes = self.out, self.holes
+        for at, local in reversed(self._tees):
+            if not self._gets.get(local):
+                del out[at : at + 2]
+                holes = [(offset - 2 * (offset > at), displacement) for offset, displacement in holes]
+        return bytes(out), tuple(holes)
 
     def set(self, local: Local) -> None:
         self.out += _SET[local]
+        if local >= FIRST_TEMPORARY:
+            self._set_at = len(self.out)
 
     def tee(self, local: Local) -> None:
         self.out += _TEE[local]
@@ -142,6 +175,14 @@ class Asm:
         bits = 64 if size == 64 else 32
         value &= (1 << bits) - 1
         self.out += (b"\x42" if size == 64 else b"\x41") + leb.s64(value - (value >> bits - 1 << bits))
+
+    def constant(self, size: int, value: int) -> Local:
+        """A constant as a local."""
+        at = len(self.out)
+        self.const(size, value)
+        code = bytes(self.out[at:])
+        del self.out[at:]
+        return self._delay(type_of(size), code)
 
     def real(self, bits: int, value: float) -> None:
         """A constant of 32 or 64 bits."""
@@ -167,7 +208,7 @@ class Asm:
         self.op("else")
 
     def end(self) -> None:
-        self.out.append(0x0B)
+        self.op("end")
 
     def new(self, type_: int) -> Local:
         """A temporary of this instruction."""
@@ -220,7 +261,7 @@ class Asm:
         if kind == OpKind.REGISTER:
             return self.register(i)[2]
         if kind in _MEMORY_KINDS:
-            return _MEMORY_BITS[self.insn.memory_size]
+            return MEMORY_BITS[self.insn.memory_size]
         return self.size(0)
 
     def gpr(self, number: int, size: int = 64, high: bool = False) -> None:
@@ -244,16 +285,14 @@ class Asm:
             self.get(local)
             self.op("i64.extend_i32_u")
         else:
-            shift, mask = (8, 0xFF00) if high else (0, (1 << size) - 1)
-            self.get(GPR + number)
-            self.op("i64.const", ~mask)
-            self.op("i64.and")
             self.get(local)
-            if shift:
-                self.op("i32.const", shift)
+            if high:
+                self.op("i32.const", 8)
                 self.op("i32.shl")
-            self.op("i32.const", mask)
-            self.ops("i32.and", "i64.extend_i32_u", "i64.or")
+            self.op("i64.extend_i32_u")
+            self.get(GPR + number)
+            self.op("i64.const", ~(0xFF00 if high else (1 << size) - 1))
+            self.ops("i64.and", "i64.or")
         self.set(GPR + number)
 
     def immediate(self, i: int) -> int:
@@ -268,15 +307,20 @@ class Asm:
             kind, number, _, high = self.register(i)
             if kind == "xmm":
                 return self._read_xmm(number, size)
-            if size == 64:
-                return GPR + number
-            self.gpr(number, size, high)
-        elif self.is_immediate(i):
-            value = self.immediate(i)
-            self.const(size, value & ((1 << size) - 1))
-        else:
-            self.load(i, size)
+            return GPR + number if size == 64 else self._part(number, size, high)
+        if self.is_immediate(i):
+            return self.constant(size, self.immediate(i) & ((1 << size) - 1))
+        self.load(i, size)
         return self.keep(type_of(size))
+
+    def _part(self, number: int, size: int, high: bool) -> Local:
+        at = len(self.out)
+        self.gpr(number, size, high)
+        local = self._delay(I32, bytes(self.out[at:]))
+        del self.out[at:]
+        if not high:
+            self._low[local] = number
+        return local
 
     def _read_xmm(self, number: int, size: int) -> Local:
         if size == 128:
@@ -390,6 +434,11 @@ class Asm:
         """Stores a temporary into the memory operand."""
         del i
         offset = self.address()
+        whole = self._low.get(local)
+        if whole is not None:
+            self.get(GPR + whole)
+            self.op(_STORE_LOW[size], offset)
+            return
         self.get(local)
         self.op(_STORE[size], offset)
 
@@ -407,6 +456,8 @@ class Asm:
 
 
 _LOAD: Final = {8: "i32.load8_u", 16: "i32.load16_u", 32: "i32.load", 64: "i64.load", 128: "v128.load"}
+_STORE_LOW: Final = {8: "i64.store8", 16: "i64.store16", 32: "i64.store32"}
+_STRUCTURE: Final = frozenset(("if", "else", "end", "block", "loop", "br", "br_if"))
 _STORE: Final = {8: "i32.store8", 16: "i32.store16", 32: "i32.store", 64: "i64.store", 128: "v128.store"}
 
 
@@ -415,15 +466,4 @@ def _signed(value: int, bits: int) -> int:
     return value - (value >> bits - 1 << bits)
 
 
-def _memory_bits() -> dict[int, int]:
-    from iced_x86 import MemorySize, MemorySizeInfo
-
-    return {
-        size: MemorySizeInfo(size).size * 8  # type: ignore[arg-type]
-        for name, size in vars(MemorySize).items()
-        if isinstance(size, int) and not name.startswith("_")
-    }
-
-
-_MEMORY_BITS: Final = _memory_bits()
 __all__ = ["F32", "F64", "I32", "I64", "V128", "Asm", "Unlifted", "t", "type_of"]

@@ -35,6 +35,7 @@ class Info:
 
 
 _INFO: dict[Facts, Info] = {}
+_FORMS: dict[int, tuple[forms.Form | None, str, int]] = {}  # by code: form, why there is none, flags of the condition
 
 
 def info(facts: Facts) -> Info:
@@ -43,10 +44,17 @@ def info(facts: Facts) -> Info:
     return known if known is not None else _learn(facts)
 
 
-def _learn(facts: Facts) -> Info:
+def _form(facts: Facts) -> tuple[forms.Form | None, str, int]:
     insn = facts.insn
     text = insn.op_code().instruction_string
     form = forms.find(text)
+    condition = CONDITIONS[insn.condition_code][0] if insn.condition_code else 0
+    found = _FORMS[facts.code] = form, "" if form else f"no form: {text}", condition
+    return found
+
+
+def _learn(facts: Facts) -> Info:
+    form, reason, condition = _FORMS.get(facts.code) or _form(facts)
     use, define = facts.reads & REGISTERS, facts.writes & REGISTERS
     if facts.flag_writes & _D_OF_FACTS:
         define |= DIRECTION
@@ -56,14 +64,14 @@ def _learn(facts: Facts) -> Info:
     flag_use = facts.flag_reads & PRIMITIVE
     if facts.flow == SYSCALL:  # it keeps the flags, and R11 is not given them (emit.py)
         flag_use = flag_write = 0
-    elif insn.condition_code:
-        flag_use = CONDITIONS[insn.condition_code][0]
+    elif condition:
+        flag_use = condition
     elif form is not None and form.keeps:
-        flag_use &= _true_reads(insn.rflags_read)
+        flag_use &= _true_reads(facts.insn.rflags_read)
         for parts in PARTS.values():  # a composite made anew takes its other parts as they are
             if parts & flag_write:
                 flag_use |= parts & ~flag_write
-    known = _INFO[facts] = Info(use, define, flag_use, flag_write, form, "" if form else f"no form: {text}")
+    known = _INFO[facts] = Info(use, define, flag_use, flag_write, form, reason)
     return known
 
 
@@ -84,7 +92,7 @@ def template(facts: Facts, known: Info, want: int) -> Template | None:
         asm = Asm(facts.insn, want)
         try:
             known.form.emit(asm)
-            made = bytes(asm.out), tuple(asm.holes)
+            made = asm.done()
         except Unlifted as e:
             known.reason = str(e)
     known.templates[want] = made

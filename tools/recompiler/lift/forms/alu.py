@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from iced_x86 import OpKind
+
 from recompiler.lift import flags
 from recompiler.lift.asm import Asm, Local, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import GPR, I32, I64, LE, PRIMITIVE, A, C, L, O, P, S, Z, flag_local
+from recompiler.lift.regs import BE, GPR, I32, I64, LE, PRIMITIVE, A, C, L, O, P, S, Z, flag_local
 
 
 def _forms(name: str) -> tuple[str, ...]:
@@ -47,10 +49,29 @@ def add(a: Asm) -> None:
 
 @form(*_forms("SUB"), page="2B SUB")
 def sub(a: Asm) -> None:
+    if _same_register(a):
+        clear(a)
+        return
     size, x, y = operands(a)
     r = combine(a, size, x, y, "sub")
     flags.after_sub(a, size, x, y, lambda: r)
     a.write(0, r, size)
+
+
+def _same_register(a: Asm) -> bool:
+    return a.insn.op1_kind == OpKind.REGISTER and a.insn.op0_register == a.insn.op1_register
+
+
+def clear(a: Asm) -> None:
+    """XOR or SUB of a register with itself."""
+    for flag in (C, P, A, Z, S, O, BE, L, LE):
+        if a.want & flag:
+            a.op("i32.const", int(flag in (Z, P, BE, LE)))
+            a.flag(flag)
+    size = a.size(0)
+    _, number, _, high = a.register(0)
+    whole = 64 if size >= 32 else size
+    a.set_gpr(number, whole, a.constant(whole, 0), high)
 
 
 @form(*_forms("CMP"), page="2A CMP")
@@ -148,8 +169,11 @@ def _with_carry(a: Asm, size: int, x: Local, y: Local, how: str, wanted: int) ->
 
 def _logic(how: str) -> Callable[[Asm], None]:
     def emit(a: Asm) -> None:
+        if how == "xor" and _same_register(a):
+            clear(a)
+            return
         size, x, y = operands(a)
-        r = combine(a, size, x, y, how)
+        r = x if _same_register(a) else combine(a, size, x, y, how)
         flags.after_logic(a, size, r)
         a.write(0, r, size)
 
@@ -168,10 +192,7 @@ for _name, _how in (("AND", "and"), ("OR", "or"), ("XOR", "xor")):
 def test(a: Asm) -> None:
     size = a.size(0)
     x, y = a.read(0, size), a.read(1, size)
-    if x == y:
-        flags.after_logic(a, size, x)
-    else:
-        flags.after_logic(a, size, combine(a, size, x, y, "and"))
+    flags.after_logic(a, size, x if _same_register(a) else combine(a, size, x, y, "and"))
 
 
 @form("{INC,DEC,INC,DEC,INC,DEC,INC,DEC} r/m{8,8,16,16,32,32,64,64}", page="2 INC, DEC")
@@ -182,8 +203,7 @@ def inc_dec(a: Asm) -> None:
         a.hold_address()
     x = a.read(0, size)
     subtract = a.insn.op_code().instruction_string.startswith("DEC")
-    a.const(size, 1)
-    one = a.keep(type_of(size))
+    one = a.constant(size, 1)
     r = combine(a, size, x, one, "sub" if subtract else "add")
     written = P | A | Z | S | O
     need = flags.needed(a, written, L | LE)
@@ -213,8 +233,7 @@ def neg(a: Asm) -> None:
     if a.is_memory(0):
         a.hold_address()
     y = a.read(0, size)
-    a.const(size, 0)
-    x = a.keep(type_of(size))
+    x = a.constant(size, 0)
     r = combine(a, size, x, y, "sub")
     flags.after_sub(a, size, x, y, lambda: r)
     a.write(0, r, size)

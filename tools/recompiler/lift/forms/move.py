@@ -5,8 +5,9 @@ from __future__ import annotations
 from iced_x86 import Code
 
 from recompiler.lift import flags
-from recompiler.lift.asm import REGISTERS, Asm, Unlifted, t, type_of
+from recompiler.lift.asm import Asm, Unlifted, t, type_of
 from recompiler.lift.forms import form
+from recompiler.lift.names import REGISTERS
 from recompiler.lift.regs import FLAGS, GPR, I32, I64, RAX, RBP, RSP, A, C, D, O, P, S, Z
 
 CONDITION_NAMES = ("O", "NO", "B", "AE", "E", "NE", "BE", "A", "S", "NS", "P", "NP", "L", "GE", "LE", "G")
@@ -21,11 +22,23 @@ CONDITION_NAMES = ("O", "NO", "B", "AE", "E", "NE", "BE", "A", "S", "NS", "P", "
 )
 def mov(a: Asm) -> None:
     size = a.size(0)
-    a.write(0, a.read(1, size), size)
+    if size == 32 and a.is_memory(1) and not a.is_memory(0):
+        _load(a, "i64.load32_u")
+    else:
+        a.write(0, a.read(1, size), size)
+
+
+def _load(a: Asm, op: str) -> None:
+    """A load straight into a whole register."""
+    a.op(op, a.address())
+    a.set(GPR + a.register(0)[1])
 
 
 @form("MOVZX r{16,32,64,16,32,64}, r/m{8,8,8,16,16,16}", page="2B MOVZX")
 def movzx(a: Asm) -> None:
+    if a.is_memory(1) and a.size(0) >= 32:
+        _load(a, f"i64.load{a.size(1)}_u")
+        return
     x = a.read(1)
     if a.size(0) == 64:
         a.get(x)
@@ -38,6 +51,9 @@ def movzx(a: Asm) -> None:
 @form("MOVSXD r{16,32,64}, r/m{16,32,32}", page="2B MOVSX/MOVSXD")
 def movsx(a: Asm) -> None:
     size, narrow = a.size(0), a.size(1)
+    if a.is_memory(1) and size == 64:
+        _load(a, f"i64.load{narrow}_s")
+        return
     a.get(a.read(1))
     if size == 64:
         a.op("i64.extend_i32_s" if narrow == 32 else "i64.extend_i32_u")
@@ -71,6 +87,7 @@ def cwd(a: Asm) -> None:
 def _set_rax(a: Asm, size: int, register: int = RAX) -> None:
     if size != 64:
         a.op("i32.wrap_i64")
+        flags.cut(a, size)
     a.set_gpr(register, size, a.keep(type_of(size)))
 
 
@@ -81,6 +98,7 @@ def lea(a: Asm) -> None:
     a.effective(32 if narrow else size)
     if narrow:
         a.op("i64.extend_i32_u")
+    flags.cut(a, size)
     a.write(0, a.keep(type_of(size)))
 
 
@@ -95,18 +113,10 @@ def xchg(a: Asm) -> None:
     size = a.size(0)
     if a.is_memory(0):
         a.hold_address()
-    x, y = _copy(a, 0, size), _copy(a, 1, size)
-    a.write(0, y)
+    a.get(a.read(0))
+    x = a.keep(type_of(size))
+    a.write(0, a.read(1))
     a.write(1, x)
-
-
-def _copy(a: Asm, i: int, size: int) -> int:
-    """An operand in a temporary that is certainly not the register's own local."""
-    local = a.read(i, size)
-    if size != 64:
-        return local
-    a.get(local)
-    return a.keep(I64)
 
 
 @form("BSWAP r{32,64}", page="2A BSWAP")
@@ -158,13 +168,14 @@ def xlatb(a: Asm) -> None:
 
 
 def push(a: Asm, size: int, local: int) -> None:
-    """Pushes a temporary of 16 or 64 bits: the store comes before RSP changes, so that a fault leaves RSP as it was."""
-    a.gpr(RSP, 32)
-    a.op("i32.const", size // 8)
-    a.op("i32.sub")
+    """Pushes a temporary, or a register that is not RSP, of 16 or 64 bits."""
+    a.gpr(RSP)
+    a.op("i64.const", -size // 8)
+    a.op("i64.add")
+    a.tee(GPR + RSP)
+    a.op("i32.wrap_i64")
     a.get(local)
     a.op({16: "i32.store16", 64: "i64.store"}[size], 0)
-    move_rsp(a, -size // 8)
 
 
 def pop(a: Asm, size: int) -> int:
@@ -187,20 +198,29 @@ def move_rsp(a: Asm, by: int) -> None:
 @form("PUSH r{16,64}", "PUSH r/m{16,64}", page="2B PUSH")
 def push_rm(a: Asm) -> None:
     size = a.size(0)
-    push(a, size, _copy(a, 0, size))
+    value = a.read(0, size)
+    if not a.is_memory(0) and a.register(0)[1] == RSP:
+        a.get(value)
+        value = a.keep(type_of(size))
+    push(a, size, value)
 
 
 @form("PUSH imm{8,16,32}", page="2B PUSH")
 def push_imm(a: Asm) -> None:
     size = 16 if a.insn.stack_pointer_increment == -2 else 64
-    a.const(size, a.immediate(0) if size == 64 else a.immediate(0) & 0xFFFF)
-    push(a, size, a.keep(type_of(size)))
+    push(a, size, a.constant(size, a.immediate(0) if size == 64 else a.immediate(0) & 0xFFFF))
 
 
 @form("POP r{16,64}", page="2B POP")
 def pop_r(a: Asm) -> None:
     size = a.size(0)
-    a.write(0, pop(a, size))
+    if a.register(0)[1] == RSP:
+        a.write(0, pop(a, size))
+        return
+    a.gpr(RSP, 32)
+    a.op({16: "i32.load16_u", 64: "i64.load"}[size], 0)
+    a.write(0, a.keep(type_of(size)))
+    move_rsp(a, size // 8)
 
 
 @form("POP r/m{16,64}", page="2B POP")

@@ -63,15 +63,14 @@ def mul(a: Asm) -> None:
     product = _product(a, size, a.keep(I32), y, signed=signed)
     if flags.needed(a, C | O, 0):
         _overflow(a, lambda: _exceeds(a, size, product) if signed else _has_upper_half(a, size, product))
-    if size == 8:
-        a.set_gpr(RAX, 16, product)
-    elif size == 16:
-        a.set_gpr(RAX, 16, product)
+    if size < 32:
+        a.set_gpr(RAX, 16, _cut(a, 16, product))
+    if size == 16:
         a.get(product)
         a.op("i32.const", 16)
         a.op("i32.shr_u")
         a.set_gpr(RDX, 16, a.keep(I32))
-    else:
+    elif size == 32:
         a.get(product)
         a.op("i64.const", 0xFFFFFFFF)
         a.op("i64.and")
@@ -336,8 +335,14 @@ def _small_dividend(a: Asm, size: int) -> Local:
 def _small_results(a: Asm, size: int, x: Local, y: Local, quotient: Local) -> None:
     rest = a.new(I32)
     _rest(a, size, x, y, quotient, rest)
-    a.set_gpr(RAX, size, quotient)
+    a.set_gpr(RAX, size, _cut(a, size, quotient))
     if size == 8:
-        a.set_gpr(RAX, 8, rest, high=True)
+        a.set_gpr(RAX, 8, _cut(a, 8, rest), high=True)
     else:
-        a.set_gpr(RDX, size, rest)
+        a.set_gpr(RDX, size, _cut(a, size, rest))
+
+
+def _cut(a: Asm, size: int, value: Local) -> Local:
+    a.get(value)
+    flags.cut(a, size)
+    return a.keep(I32)
