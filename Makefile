@@ -6,7 +6,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 FUZZ_SECONDS ?= 60
-export PYTHONDONTWRITEBYTECODE := 1
+# Bytecode beside what was built, not beside the sources; a command starts in half the time with it.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo demo-multitool test lint bench figures fuzz lock clean

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -76,8 +76,9 @@ def signer(work: Path) -> Signer:
 # ---- who takes turns
 
 
-def ours(served: Served, *argv: str) -> Run:
-    return lambda count: output(served.command("--bench", str(count), "--", *argv))
+def ours(served: Served, *argv: str, hash: str = "") -> Run:
+    options = ("-H", hash) if hash else ()
+    return lambda count: output(served.command(*options, "--bench", str(count), "--", *argv))
 
 
 def native(starts: Path, program: Path) -> Run:
@@ -107,12 +108,20 @@ def oci(work: Path, starts: Path, static: Path) -> dict[str, Run]:
     return found
 
 
-def runnable(label: str, starts: Path, command: list[str | Path]) -> dict[str, Run]:
-    tried = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    if tried.returncode != 0:
-        print(f"{label}: does not run here: {(tried.stderr or tried.stdout).strip()[:200]}")
-        return {}
-    return {label: lambda count: output([starts, str(count), *command])}
+# crun 1.8 refuses cgroups v1 and v2 side by side; in a mount namespace it need not see the second.
+HYBRID = "cgroups in hybrid mode"
+HIDDEN = ["unshare", "-m", "sh", "-c", 'umount /sys/fs/cgroup/unified && exec "$@"', "sh"]
+
+
+def runnable(label: str, starts: Path, command: list[str | Path], within: Sequence[str] = ()) -> dict[str, Run]:
+    tried = subprocess.run([*within, *command], capture_output=True, text=True, timeout=60, check=False)
+    if tried.returncode == 0:
+        return {label: lambda count: output([*within, starts, str(count), *command])}
+    why = (tried.stderr or tried.stdout).strip()[:200]
+    if HYBRID in why and not within:
+        return runnable(label, starts, command, HIDDEN)
+    print(f"{label}: does not run here: {why}")
+    return {}
 
 
 # ---- memory
@@ -196,7 +205,8 @@ def main() -> None:
         one = stack.enter_context(serving(alone, work / "one", "demo"))
         other = stack.enter_context(serving(merged, work / "other", "demo"))
         runs = {
-            "engine, by vkexec": ours(one, "guest", "echo", "hello"),
+            "engine, by name": ours(one, "guest", "echo", "hello"),
+            "engine, by hash": ours(one, "guest", "echo", "hello", hash=alone.hash["/bin/guest"]),
             f"engine, {len(paths)} programs merged": ours(other, "echo", "hello"),
             "native fork + execve": native(starts, program),
         }
