@@ -153,4 +153,5 @@ def _link(program: Program, bodies: Sequence[Made]) -> Result:
 
 def place(address: int) -> bytes:
     """Signed LEB128 of an address below 2**31, in five bytes: good for i32.const and i64.const."""
-    return bytes((address >> 7 * n & 0x7F) | 0x80 for n in range(4)) + bytes((address >> 28 & 0x7F,))
+    low = address & 0x7F | address << 1 & 0x7F00 | address << 2 & 0x7F0000 | address << 3 & 0x7F000000
+    return (low | 0x80808080 | (address >> 28 & 0x7F) << 32).to_bytes(5, "little")

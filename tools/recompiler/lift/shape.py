@@ -84,19 +84,32 @@ class _Shaper:
 
     def region(self, nodes: list[int], head: int, depth: int) -> list[Any]:
         """Lays out nodes reached from head, without the edges back to it: nodes, and (head, items) of loops."""
-        items: list[Any] = []
-        for part in self.components(nodes, head):
-            if len(part) > 1 or any(edge.target == part[0] for edge in self.edges[part[0]]):
-                items.append(self.loop(part, nodes, head, depth))
-            else:
-                items.append(part[0])
-        return items
+        parts = self.components(nodes, head)
+        edges = self.edges
+        loops = {
+            n: part
+            for n, part in enumerate(parts)
+            if len(part) > 1 or any(edge.target == part[0] for edge in edges[part[0]])
+        }
+        if not loops:
+            return [part[0] for part in parts]
+        loop_of = dict.fromkeys(nodes, -1)
+        for n, part in loops.items():
+            for node in part:
+                loop_of[node] = n
+        outer: dict[int, list[Edge]] = {n: [] for n in loops}  # edges into each loop, in the order of their nodes
+        for node in (head, *nodes):
+            own = -1 if node == head else loop_of[node]
+            for edge in edges[node]:
+                to = loop_of.get(edge.target, -1)
+                if to >= 0 and to != own:
+                    outer[to].append(edge)
+        return [self.loop(part, outer[n], depth) if n in loops else part[0] for n, part in enumerate(parts)]
 
-    def loop(self, part: list[int], nodes: list[int], head: int, depth: int) -> tuple[int, list[Any]]:
-        inside = frozenset(part)
+    def loop(self, part: list[int], outer: list[Edge], depth: int) -> tuple[int, list[Any]]:
+        """Lays out a loop, of which outer are the edges into it: (head, items)."""
         flat = depth >= DEEPEST
-        outer = [edge for node in (head, *nodes) if node not in inside for edge in self.edges[node]]
-        entries = sorted(inside if flat else {edge.target for edge in outer if edge.target in inside})
+        entries = part if flat else sorted({edge.target for edge in outer})
         if len(entries) == 1:
             first = entries[0]
             return first, self.region([node for node in part if node != first], first, depth + 1)
@@ -134,49 +147,51 @@ class _Shaper:
 
     def components(self, nodes: list[int], head: int) -> list[list[int]]:
         """Strongly connected components in topological order (Tarjan), each sorted."""
-        within = frozenset(nodes)
         edges = self.edges
-        number: dict[int, int] = {}
-        low: dict[int, int] = {}
-        stack: list[int] = []
-        on_stack: set[int] = set()
+        # 0: not seen yet. On the way from head to it: its number, then the least number it can reach. Afterwards, and
+        # for nodes outside: beyond all numbers.
+        done = len(edges) + 1
+        low = [done] * done
+        for node in nodes:
+            low[node] = 0
+        number = low.copy()
+        count = 0
+        pending: list[int] = []  # seen, and not in a component yet
         found: list[list[int]] = []
         # What shall follow a node is visited last: then it is the next in the order.
-        starts = [edge.target for edge in reversed(edges[head])] + nodes[::-1]
-        for start in starts:
-            if start in number or start not in within:
+        stack = nodes + [edge.target for edge in edges[head]]
+        while stack:
+            node = stack[-1]
+            if not number[node]:
+                count += 1
+                number[node] = low[node] = count
+                pending.append(node)
+                fresh = [edge.target for edge in edges[node] if not number[edge.target]]
+                if fresh:
+                    stack += fresh
+                    continue
+            stack.pop()
+            if low[node] == done:
                 continue
-            number[start] = low[start] = len(number)
-            stack.append(start)
-            on_stack.add(start)
-            work = [(start, iter(edges[start][::-1]))]
-            while work:
-                node, rest = work[-1]
-                for edge in rest:
-                    target = edge.target
-                    if target not in within:
-                        continue
-                    if target not in number:
-                        number[target] = low[target] = len(number)
-                        stack.append(target)
-                        on_stack.add(target)
-                        work.append((target, iter(edges[target][::-1])))
-                        break
-                    if target in on_stack and number[target] < low[node]:
-                        low[node] = number[target]
-                else:
-                    work.pop()
-                    if work and low[node] < low[work[-1][0]]:
-                        low[work[-1][0]] = low[node]
-                    if low[node] == number[node]:
-                        part = []
-                        while True:
-                            member = stack.pop()
-                            on_stack.discard(member)
-                            part.append(member)
-                            if member == node:
-                                break
-                        found.append(sorted(part))
+            least = number[node]
+            for edge in edges[node]:
+                if low[edge.target] < least:
+                    least = low[edge.target]
+            if least < number[node]:
+                low[node] = least
+            elif pending[-1] == node:
+                low[pending.pop()] = done
+                found.append([node])
+            else:
+                at = len(pending) - 1
+                while pending[at] != node:
+                    at -= 1
+                part = pending[at:]
+                del pending[at:]
+                for member in part:
+                    low[member] = done
+                part.sort()
+                found.append(part)
         found.reverse()
         return found
 
@@ -197,26 +212,35 @@ def _scopes(
     order: list[int], loops: list[tuple[int, int]], edges: list[list[Edge]]
 ) -> tuple[dict[int, list[tuple[bool, int]]], dict[int, int]]:
     """Where loops and the blocks of forward branches begin and end, so that they nest."""
-    position = {node: at for at, node in enumerate(order)}
-    first: dict[int, int] = {}  # end of a block -> the first branch to it
+    position = [0] * len(edges)
+    for at, node in enumerate(order):
+        position[node] = at
+    begin_of = [-1] * (len(order) + 1)  # by the end of a block: the first branch to it
     for at, node in enumerate(order):
         for edge in edges[node]:
             end = position[edge.target]
-            if end > at:
-                first.setdefault(end, at)
-    # By end, loops before blocks: those that are closed are kept as maximal intervals, the last one on top.
-    wanted = sorted([(end, 0, begin) for begin, end in loops] + [(end, 1, begin) for end, begin in first.items()])
-    wanted.sort(key=lambda row: (row[0], row[1], -row[2]))
+            if end > at and begin_of[end] < 0:
+                begin_of[end] = at
+    loops_to: dict[int, list[int]] = {}  # end -> begins, the innermost first
+    for begin, end in loops:
+        loops_to.setdefault(end, []).append(begin)
+    # By end, loops before the block there: those that are closed are kept as maximal intervals, the last one on top.
     closed: list[tuple[int, int]] = []
-    opens: dict[int, list[tuple[int, int, bool, int]]] = {}
+    opens: dict[int, list[tuple[bool, int]]] = {}
     closes: dict[int, int] = {}
-    for rank, (end, is_block, start) in enumerate(wanted):
-        begin = start
-        while closed and closed[-1][1] > begin:
-            begin = min(begin, closed.pop()[0])
-        assert is_block or begin == start
-        closed.append((begin, end))
-        opens.setdefault(begin, []).append((end, rank, not is_block, order[end] if is_block else order[begin]))
-        closes[end] = closes.get(end, 0) + 1
-    nested = {at: [(is_loop, node) for _, _, is_loop, node in sorted(rows, reverse=True)] for at, rows in opens.items()}
-    return nested, closes
+    for end, first in enumerate(begin_of):
+        for begin in loops_to.get(end, ()):
+            while closed and closed[-1][1] > begin:
+                closed.pop()
+            closed.append((begin, end))
+            opens.setdefault(begin, []).append((True, order[begin]))
+            closes[end] = closes.get(end, 0) + 1
+        if first >= 0:
+            while closed and closed[-1][1] > first:
+                first = min(first, closed.pop()[0])
+            closed.append((first, end))
+            opens.setdefault(first, []).append((False, order[end]))
+            closes[end] = closes.get(end, 0) + 1
+    for scopes in opens.values():
+        scopes.reverse()
+    return opens, closes
