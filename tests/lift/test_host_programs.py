@@ -17,7 +17,7 @@ from recompiler import aot
 
 pytestmark = pytest.mark.skipif(not RUNNER.exists(), reason="no host of lifted programs was built for this machine")
 SOURCES = sorted((Path(__file__).parent / "host").glob("*.c"))
-PARTS = ("files", "memory", "sockets", "waiting", "handlers", "faults", "process", "pointers")
+PARTS = ("files", "memory", "sockets", "waiting", "handlers", "faults", "process", "pointers", "threads")
 DEATHS = {
     "null": "a read of the zero page",
     "write": "a write to a read-only page",
@@ -99,7 +99,7 @@ def both(program: Program, folder: Path, *arguments: str) -> tuple[int, list[str
 @pytest.mark.parametrize("part", PARTS)
 def test_linux_answers_a_lifted_program_as_a_native_one(program: Program, tmp_path: Path, part: str) -> None:
     status, lines = both(program, tmp_path, part)
-    assert status == 0
+    assert status == (7 if part == "threads" else 0)
     assert len(lines) >= 20
 
 

@@ -7,7 +7,7 @@
 
 enum { LONGEST = 15 }; /* bytes of an instruction */
 
-static struct {
+static __thread struct {
     int signal, code;
     uint64_t address, pc;
     struct registers registers;

@@ -6,7 +6,7 @@
 
 static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 static struct sigaction theirs[65];
-static struct fault last;
+static __thread struct fault last;
 
 static void on_fault(int sig, siginfo_t *info, void *context) {
     ucontext_t *uc = context;

@@ -31,7 +31,7 @@ struct rt_sigframe {
 static const uint8_t order[16] = {R8, R9, R10, R11, R12, R13, R14, R15, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP};
 static const uint8_t flag_bit[FLAGS] = {0, 2, 4, 6, 7, 11, 10};
 
-struct altstack altstack = {.flags = SS_DISABLE};
+__thread struct altstack altstack = {.flags = SS_DISABLE};
 
 int altstack_holds(uint64_t rsp) {
     return !(altstack.flags & (int32_t)SS_AUTODISARM) && !(altstack.flags & SS_DISABLE) && rsp > altstack.sp &&

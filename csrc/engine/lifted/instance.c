@@ -18,7 +18,7 @@ enum { HOST_STACK_MARGIN = 1 << 20 };
 
 /* A guest's stack of n bytes holds n / 8 calls at most, and a frame of wasm is some ten times a return address: 8 MiB
  * of the guest have 1 GiB here, of address space. */
-static uint64_t host_stack_size(void) {
+uint64_t instance_stack_size(void) {
     return stack_size() * 128;
 }
 
@@ -26,9 +26,11 @@ static struct {
     wasmtime_context_t *context;
     wasmtime_func_t run;
     uint64_t base;
+} instance;
+static __thread struct {
     uint64_t go_on; /* with unwinding: the pc behind the trap that a host call asked for */
     int unwinding;
-} instance;
+} trap_asked;
 
 static int fail(struct rc_error *err, int code, const char *what, wasmtime_error_t *error) {
     wasm_byte_vec_t text;
@@ -44,8 +46,8 @@ uint64_t instance_base(void) {
 }
 
 wasm_trap_t *instance_unwind_to(uint64_t pc) {
-    instance.go_on = pc;
-    instance.unwinding = 1;
+    trap_asked.go_on = pc;
+    trap_asked.unwinding = 1;
     return wasmtime_trap_new_code(WASMTIME_TRAP_UNREACHABLE); /* any: it never gets out of loop() */
 }
 
@@ -90,7 +92,7 @@ static wasm_trap_t *import_rdtsc(wasmtime_val_raw_t *slot) {
 }
 
 static wasm_trap_t *import_safepoint(wasmtime_val_raw_t *slot) {
-    slot[0].i64 = (int64_t)signal_deliver((uint64_t)slot[0].i64);
+    slot[0].i64 = (int64_t)thread_safepoint(signal_deliver((uint64_t)slot[0].i64));
     return NULL;
 }
 
@@ -159,8 +161,8 @@ static wasm_engine_t *engine_new(void) {
 #define SET(name, value) wasmtime_config_##name##_set(config, value);
     RC_AOT_SETTINGS(SET)
 #undef SET
-    wasmtime_config_async_stack_size_set(config, host_stack_size()); /* not part of what was compiled */
-    wasmtime_config_max_wasm_stack_set(config, host_stack_size() - HOST_STACK_MARGIN);
+    wasmtime_config_async_stack_size_set(config, instance_stack_size()); /* not part of what was compiled */
+    wasmtime_config_max_wasm_stack_set(config, instance_stack_size() - HOST_STACK_MARGIN);
     return wasm_engine_new_with_config(config);
 }
 
@@ -254,16 +256,20 @@ int instance_load(const char *artifact, const char *pcmap, struct rc_error *err)
 /* ---- running */
 
 static uint64_t after_trap(wasm_trap_t *trap) {
-    if (instance.unwinding) {
-        instance.unwinding = 0;
-        return instance.go_on;
+    if (trap_asked.unwinding) {
+        trap_asked.unwinding = 0;
+        return trap_asked.go_on;
     }
     const struct fault fault = fault_of(trap);
     return signal_force(fault.signal, fault.code, fault.address, 0, 0);
 }
 
-static void loop(uint64_t pc) {
+void instance_loop(uint64_t pc) {
     for (;;) {
+        pc = pc == THREAD_LEAVES ? thread_left() : pc;
+        if (pc == THREAD_ENDS) {
+            return;
+        }
         wasmtime_val_raw_t slot = {.i64 = (int64_t)pc};
         wasm_trap_t *trap = NULL;
         signal_guest();
@@ -277,9 +283,10 @@ static void loop(uint64_t pc) {
             fail(&err, RC_E_ENGINE_TRAP, "run", error);
             refuse(&err);
         } else {
-            pc = elsewhere((uint64_t)slot.i64);
+            pc = (uint64_t)slot.i64;
+            pc = pc == THREAD_LEAVES ? pc : elsewhere(pc);
         }
-        pc = signal_deliver(pc);
+        pc = pc == THREAD_LEAVES ? pc : signal_deliver(pc);
     }
 }
 
@@ -296,12 +303,12 @@ __asm__(".text\n"
 _Noreturn void rc_on_stack(void *top, void (*f)(uint64_t), uint64_t argument);
 
 void instance_run(uint64_t pc) {
-    const uint64_t size = host_stack_size();
+    const uint64_t size = instance_stack_size();
     uint8_t *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     struct rc_error err = {0};
     if (stack == MAP_FAILED || mprotect(stack, PAGE, PROT_NONE) < 0) {
         rc_fail(&err, RC_E_NO_MEMORY, 0, "no address space for the engine's stack: %s", strerror(errno));
         refuse(&err);
     }
-    rc_on_stack(stack + size, loop, pc);
+    rc_on_stack(stack + size, instance_loop, pc);
 }

@@ -55,6 +55,8 @@ int instance_load(const char *artifact, const char *pcmap, struct rc_error *err)
 uint64_t instance_base(void);
 /* Runs the guest from pc until it ends this process. */
 _Noreturn void instance_run(uint64_t pc);
+void instance_loop(uint64_t pc);    /* on this stack, until this thread ends */
+uint64_t instance_stack_size(void); /* that it needs */
 /* Inside a host call: the trap that unwinds the wasm stack, after which the guest goes on at pc. */
 wasm_trap_t *instance_unwind_to(uint64_t pc);
 
@@ -121,14 +123,29 @@ int64_t host_syscall_now(int64_t nr, const uint64_t arg[6]);
 #define SYS_RESTART       (-512) /* the kernel's own ERESTARTSYS */
 /* rip of an interrupted host_syscall moved to its way out; of a faulting guest copy likewise. Whether it was in one. */
 int window_leave(greg_t *rip);
+void window_sigreturn(void); /* the way out of a handler of this process */
 int copy_leave(greg_t *rip);
 
-/* ---- syscall.c, linux_table.c */
+/* ---- a syscall of the guest */
 struct call {
     uint32_t nr;
     uint64_t arg[6];
     uint64_t pc; /* where the guest goes on; a handler may change it */
 };
+
+/* ---- thread.c */
+extern int thread_count;
+#define THREAD_LEAVES (GUEST_SPACE << 8) /* pcs that nobody has: the module gives them back */
+#define THREAD_ENDS   (THREAD_LEAVES + 1)
+int thread_defers(const struct call *call); /* it may wait, so others must have their turn */
+/* Each gives the pc that takes the thread out of the module; there thread_left() makes the call, or waits for a turn,
+ * and gives the pc where it goes on. */
+uint64_t thread_leave_for(const struct call *call);
+uint64_t thread_safepoint(uint64_t pc); /* pc itself when nobody wants a turn */
+uint64_t thread_left(void);
+uint64_t thread_exit(int status); /* outside the module */
+
+/* ---- syscall.c, linux_table.c */
 struct linux_row {
     uint16_t nr;
     uint8_t strings, pointers; /* bit n: argument n is a path, another pointer */
@@ -140,6 +157,8 @@ extern const struct linux_row linux_rows[];
 extern const int linux_row_count;
 /* Performs a syscall of the guest with all its registers in the globals; its rax. call->pc is where it goes on. */
 int64_t syscall_perform(struct call *call);
+int64_t syscall_answer(struct call *call);                 /* its first half, for which no registers are needed */
+int64_t syscall_finish(struct call *call, int64_t result); /* and signals */
 /* The table as Markdown on fd 1; 0. */
 int syscall_document(void);
 /* What Linux answers, with the row's pointers and strings made the host's. */
@@ -182,6 +201,8 @@ HANDLER(readlink);
 int64_t proc_open(const char *name, int flags);
 extern char *const *program_argv;
 /* linux_process.c */
+HANDLER(clone);
+HANDLER(set_tid_address);
 HANDLER(arch_prctl);
 HANDLER(prctl);
 HANDLER(personality);
@@ -197,9 +218,13 @@ struct action { /* the kernel's struct sigaction */
     uint64_t handler, flags, restorer, mask;
 };
 extern struct action signal_action[65];
-extern volatile sig_atomic_t signal_waiting; /* a signal for the guest is stored here, and all others are blocked */
+extern __thread volatile sig_atomic_t
+    signal_waiting;      /* a signal for the guest is stored here, and all others are blocked */
 #define NO_PC UINT64_MAX /* of a fault whose instruction and registers are not known: a handler cannot return there */
 void signal_begin(void);
+void signal_thread_begin(uint64_t mask);
+void signal_thread_end(void);
+void signal_pend(void);                                              /* the next safepoint is to be taken */
 void signal_arrives(int sig, const siginfo_t *info, ucontext_t *uc); /* in a handler of this process */
 int64_t signal_set_action(int sig, const struct action *action);
 /* Between host code and wasm. Enter answers where to go on instead of pc when signals are delivered. */
@@ -224,7 +249,7 @@ struct altstack { /* stack_t */
     int32_t flags, pad;
     uint64_t size;
 };
-extern struct altstack altstack;
+extern __thread struct altstack altstack;
 int altstack_holds(uint64_t rsp);
 
 /* ---- fault.c: SIGSEGV, SIGBUS, SIGILL, SIGFPE of this process */

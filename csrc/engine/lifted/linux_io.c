@@ -15,7 +15,7 @@
 
 /* ---- vectors */
 
-static struct iovec vector[IOV_MAX];
+static __thread struct iovec vector[IOV_MAX];
 
 /* count pairs of (address, length) into `vector`; what to give the kernel for it: it refuses a count that is too large
  * itself, and finds nothing where the guest has nothing. */

@@ -20,7 +20,7 @@ HANDLER(denied) {
     return -EPERM;
 }
 
-HANDLER(exit) {
+HANDLER(exit) { /* of the last thread, or of all */
     _exit((int)call->arg[0] & 0xff);
 }
 

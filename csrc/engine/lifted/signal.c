@@ -14,17 +14,18 @@
 #define BIT(sig) (UINT64_C(1) << ((sig) - 1))
 /* Traps of wasm and faults of guest copies are these: the kernel must never find them blocked. */
 #define ENGINE_SIGNALS (BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE))
-enum { HANDLER_STACK = 1 << 19, SETMASK = 2 /* SIG_SETMASK */ };
+enum { HANDLER_STACK = 1 << 19, SA_RESTORER = 0x04000000, SETMASK = 2 /* SIG_SETMASK */ };
 
 struct action signal_action[65];
-volatile sig_atomic_t signal_waiting;
-static struct {
+__thread volatile sig_atomic_t signal_waiting;
+static __thread struct {
     siginfo_t info;
     uint64_t mask; /* the guest's, to be restored behind its handler */
 } waiting;
-static volatile sig_atomic_t in_host = 1, pending_is_on;
-static uint64_t engine_blocked; /* of ENGINE_SIGNALS, those that the guest believes blocked */
-static uint64_t engine_sent;    /* and those that were sent meanwhile */
+static __thread volatile sig_atomic_t in_host = 1;
+static volatile sig_atomic_t pending_is_on;
+static __thread uint64_t engine_blocked; /* of ENGINE_SIGNALS, those that the guest believes blocked */
+static __thread uint64_t engine_sent;    /* and those that were sent meanwhile */
 
 /* ---- masks */
 
@@ -73,6 +74,11 @@ int64_t signal_change_mask(uint64_t how, const uint64_t *set, uint64_t *old) {
 
 /* ---- arrival: in the handler of this process */
 
+void signal_pend(void) {
+    pending_is_on = 1;
+    pending_set(1);
+}
+
 void signal_arrives(int sig, const siginfo_t *info, ucontext_t *uc) {
     if ((BIT(sig) & ENGINE_SIGNALS) && (signal_waiting || (engine_blocked & BIT(sig)))) {
         engine_sent |= BIT(sig);
@@ -85,8 +91,7 @@ void signal_arrives(int sig, const siginfo_t *info, ucontext_t *uc) {
     signal_waiting = sig;
     window_leave(&uc->uc_mcontext.gregs[REG_RIP]);
     if (!in_host) {
-        pending_is_on = 1;
-        pending_set(1);
+        signal_pend();
     }
 }
 
@@ -101,25 +106,21 @@ void signal_host(void) {
 void signal_guest(void) {
     in_host = 0;
     if (signal_waiting && !pending_is_on) { /* it came while we were here */
-        pending_is_on = 1;
-        pending_set(1);
+        signal_pend();
     }
 }
 
 /* ---- the kernel's side of an action */
 
+/* Not the C library's sigaction: it keeps two signals to itself, which guests' C libraries do as well. */
 static void kernel_action(int sig, void *handler, uint64_t flags) {
-    struct {
+    const struct {
         void *handler;
         uint64_t flags;
-        void *restorer;
+        void (*restorer)(void);
         uint64_t mask;
-    } action = {handler, flags, NULL, ~ENGINE_SIGNALS};
-    struct sigaction through_libc; /* its restorer is not known elsewhere */
-    through_libc.sa_handler = handler;
-    through_libc.sa_flags = (int)flags;
-    memcpy(&through_libc.sa_mask, &action.mask, sizeof action.mask);
-    sigaction(sig, &through_libc, NULL);
+    } action = {handler, flags | SA_RESTORER, window_sigreturn, ~ENGINE_SIGNALS};
+    HOST_NOW(SYS_rt_sigaction, (uint64_t)sig, (uint64_t)(uintptr_t)&action, 0, sizeof action.mask);
 }
 
 int64_t signal_set_action(int sig, const struct action *action) {
@@ -145,12 +146,30 @@ void signal_begin(void) {
         }
     }
     engine_blocked = swap_mask(NULL) & ENGINE_SIGNALS;
-    signal_set_mask(signal_mask());
+    signal_thread_begin(signal_mask());
+}
+
+static __thread void *handler_stack;
+
+void signal_thread_begin(uint64_t mask) {
     stack_t stack = {.ss_size = HANDLER_STACK};
     stack.ss_sp = mmap(NULL, HANDLER_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stack.ss_sp != MAP_FAILED) {
         sigaltstack(&stack, NULL);
+        handler_stack = stack.ss_sp;
     }
+    signal_set_mask(mask);
+}
+
+void signal_thread_end(void) {
+    const uint64_t all = ~ENGINE_SIGNALS;
+    const stack_t none = {.ss_flags = SS_DISABLE};
+    swap_mask(&all);
+    if (signal_waiting) { /* sent to the process, perhaps: another thread may take it */
+        HOST_NOW(SYS_rt_sigqueueinfo, (uint64_t)getpid(), (uint64_t)signal_waiting, (uint64_t)(uintptr_t)&waiting.info);
+    }
+    sigaltstack(&none, NULL);
+    munmap(handler_stack, HANDLER_STACK);
 }
 
 /* ---- delivery */

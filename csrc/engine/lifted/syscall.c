@@ -41,12 +41,20 @@ int64_t syscall_pass(struct call *call, const struct linux_row *row) {
     return host_syscall(row->nr, arg);
 }
 
+int64_t syscall_answer(struct call *call) {
+    const struct linux_row *row = row_of(call->nr);
+    return !row ? -ENOSYS : row->handler ? row->handler(call) : syscall_pass(call, row);
+}
+
 int64_t syscall_perform(struct call *call) {
-    int64_t result = SYS_RESTART;
-    if (!signal_waiting) {
-        const struct linux_row *row = row_of(call->nr);
-        result = !row ? -ENOSYS : row->handler ? row->handler(call) : syscall_pass(call, row);
+    if (thread_count > 1 && thread_defers(call)) {
+        call->pc = thread_leave_for(call);
+        return (int64_t)register_get(RAX);
     }
+    return syscall_finish(call, signal_waiting ? SYS_RESTART : syscall_answer(call));
+}
+
+int64_t syscall_finish(struct call *call, int64_t result) {
     if (result == SYS_RESTART) { /* the instruction again, behind the handlers */
         result = call->nr;
         call->pc -= SYSCALL_BYTES;

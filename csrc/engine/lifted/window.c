@@ -14,7 +14,7 @@ __asm__(".text\n"
         "    mov 0(%rsi), %rdi\n"
         "    mov 8(%rsi), %rsi\n"
         "rc_window_begins:\n"
-        "    cmpl $0, signal_waiting(%rip)\n"
+        "    cmpl $0, %fs:signal_waiting@tpoff\n"
         "    jne rc_window_leaves\n"
         "    syscall\n"
         "rc_window_ends:\n"
@@ -34,7 +34,13 @@ __asm__(".text\n"
         "    mov 8(%rsi), %rsi\n"
         "    syscall\n"
         "    ret\n"
-        ".size rc_plain_syscall, . - rc_plain_syscall\n");
+        ".size rc_plain_syscall, . - rc_plain_syscall\n"
+        ".globl window_sigreturn\n"
+        ".type window_sigreturn, @function\n"
+        "window_sigreturn:\n"
+        "    mov $15, %eax\n" /* rt_sigreturn */
+        "    syscall\n"
+        ".size window_sigreturn, . - window_sigreturn\n");
 int64_t rc_window_syscall(int64_t nr, const uint64_t arg[6]);
 int64_t rc_plain_syscall(int64_t nr, const uint64_t arg[6]);
 extern const char rc_window_begins[], rc_window_ends[], rc_window_leaves[];

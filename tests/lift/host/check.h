@@ -27,6 +27,7 @@ void handlers(void);
 void faults(void);
 void process(void);
 void pointers(void);
+void threads(void);
 void costs(void);
 int die(const char *how);
 

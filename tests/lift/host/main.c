@@ -5,9 +5,9 @@ int main(int argc, char *argv[]) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } parts[] = {{"files", files},     {"memory", memory},     {"sockets", sockets},
-                 {"waiting", waiting}, {"handlers", handlers}, {"faults", faults},
-                 {"process", process}, {"pointers", pointers}, {"costs", costs}};
+    } parts[] = {{"files", files},       {"memory", memory}, {"sockets", sockets}, {"waiting", waiting},
+                 {"handlers", handlers}, {"faults", faults}, {"process", process}, {"pointers", pointers},
+                 {"threads", threads},   {"costs", costs}};
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 3 && strcmp(argv[1], "die") == 0) {
         return die(argv[2]);
