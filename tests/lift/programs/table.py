@@ -8,9 +8,27 @@ from typing import Final
 from lift.programs.executable import Run
 from lift.programs.multicall import SOURCES
 
-RUNS: Final[dict[str, tuple[Run, ...]]] = {}
 PLAIN_RUN: Final = (Run(),)
-C: Final = tuple(sorted(SOURCES.glob("*.c")))
+LINES: Final = b"one\ntwo words\n\nthree\nzeta\nalpha\nlast without newline"
+ENDS: Final = (
+    *("return", "exit", "_exit", "lost", "quick"),
+    *("abort", "assert", "term", "kill", "null", "zero", "trap", "free", "usr1", "chld"),
+)
+RUNS: Final[dict[str, tuple[Run, ...]]] = {
+    "ends": tuple(Run((how,)) for how in ENDS),
+    "environment": (Run(), Run(("one", "", "two words", "x" * 1000))),
+    "files": (Run(), Run(("word",))),
+    "filter": (
+        Run((), LINES),
+        Run(("-s", "-n4", "-p", "> "), LINES),
+        Run(("-ur", "operand"), LINES * 500),
+        Run(("-x",), LINES),
+        Run(("-s",), b""),
+    ),
+}
+# Programs that are not run yet, and why.
+WAITING: Final = {"timer": "a signal reaches a loop without syscalls at its safepoints, which are not emitted yet"}
+C: Final = tuple(path for path in sorted(SOURCES.glob("*.c")) if path.stem not in WAITING)
 CXX: Final = tuple(sorted(SOURCES.glob("*.cc")))
 
 
