@@ -13,6 +13,8 @@ import pytest
 from bundles import BUILT
 from testbed import ROOT
 
+from recompiler.lift.objectrun import HOST
+
 README = (ROOT / "README.md").read_text()
 SHELL_BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.M | re.S)
 TRANSCRIPTS = re.findall(r"^<!-- transcript: (\S+) -->\n```console\n(.*?)^```$", README, re.M | re.S)
@@ -60,6 +62,22 @@ def test_the_bundle_block_runs_after_it(tmp_path: Path) -> None:
     assert "2 entries" in result.stdout
     assert "08:00:02  ERROR  disk   full  on  a\n" in result.stdout
     assert "chain intact" in result.stdout
+
+
+@pytest.mark.skipif(not HOST.exists(), reason="no host of lifted programs was built for this machine")
+def test_the_block_of_the_lifter_runs(tmp_path: Path) -> None:
+    for name in ("freq.c", "app.log"):
+        shutil.copy(ROOT / "examples" / "multitool" / name, tmp_path)
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", SHELL_BLOCKS[3]],
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    with open(tmp_path / "app.log", "rb") as log:
+        native = subprocess.run([tmp_path / "freq"], stdin=log, capture_output=True, text=True, timeout=20, check=True)
+    assert result.stdout.startswith(native.stdout)
+    assert "function main at 0x" in result.stdout
+    assert "lifted object of" in result.stdout
 
 
 def test_transcript_is_what_the_demo_prints(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from testbed import recompiler
 
+from recompiler.errors import Error
 from recompiler.lift import binary, discover, explanation, liftedfile, lifter
 from recompiler.lift.emit import emit
 from recompiler.lift.flow import FlagsAcross
@@ -19,7 +20,7 @@ Find = Callable[[Path, str], int]
 
 
 def explained(path: Path, address: int) -> list[str]:
-    return list(explanation.lines(path, address))
+    return list(explanation.lines(path, hex(address)))
 
 
 def test_a_block_is_shown_with_its_function_and_its_registers(small: Path, symbol: Find) -> None:
@@ -63,7 +64,7 @@ def test_what_is_not_lifted_is_shown_with_its_reason(small: Path, symbol: Find) 
     assert f"not lifted from {symbol(small, 'trap'):#x} on: no form: VZEROUPPER" in text
 
 
-@pytest.mark.parametrize("address", ["0", "0x7fffffff", "ffffffffffffffffff", "-1"])
+@pytest.mark.parametrize("address", ["0", "ffffffffffffffffff"])
 def test_an_address_outside_the_text_is_refused_with_the_text(small: Path, address: str) -> None:
     result = recompiler("lift", f"--explain={address}", small, check=False)
     assert (result.returncode, result.stdout) == (2, b"")
@@ -72,10 +73,15 @@ def test_an_address_outside_the_text_is_refused_with_the_text(small: Path, addre
 
 def test_data_in_the_text_and_what_is_no_address_are_refused(small: Path) -> None:
     start, end = discover.discover(binary.load(small.read_bytes())).gaps[0]
-    result = recompiler("lift", "--explain", hex((start + end) // 2), small, check=False)
-    assert (result.returncode, b"it is padding or data" in result.stderr) == (2, True)
-    result = recompiler("lift", "--explain", "main", small, check=False)
-    assert (result.returncode, b"an address is needed" in result.stderr) == (2, True)
+    with pytest.raises(Error, match="it is padding or data"):
+        explained(small, (start + end) // 2)
+    for place in ("main", "-1", "0x", "0xg", ""):
+        with pytest.raises(Error, match="E_USAGE: .* no function is called"):
+            list(explanation.lines(small, place))
+
+
+def test_a_function_is_found_by_its_name(small: Path, symbol: Find) -> None:
+    assert list(explanation.lines(small, "half")) == explained(small, symbol(small, "half"))
 
 
 def test_every_instruction_of_wasm_stands_beside_one_x86_instruction(small: Path) -> None:

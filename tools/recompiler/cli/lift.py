@@ -26,7 +26,7 @@ REASONS: Final = 5  # that are said; the ledger has all
 @click.option("--jobs", type=click.IntRange(1, 256), help="processes [default: as many as there are cores]")
 @click.option("--ledger", type=options.PATH, metavar="FILE", help="what was found, lifted and left, as JSON")
 @click.option("--compile/--no-compile", "compiled", default=True, help="with the AOT artifact for this machine")
-@click.option("--explain", metavar="ADDRESS", help="make nothing: show the x86 and the wasm of the block at an address")
+@click.option("--explain", metavar="ADDRESS", help="make nothing: show the x86 and the wasm of the block there")
 @click.option("--progress/--no-progress", default=None, help="say on stderr what is done [default: on a terminal]")
 @options.force
 @click.argument("program", type=options.PATH)
@@ -45,7 +45,8 @@ def command(
     An instruction that cannot be lifted becomes a trap that names it; it is in the ledger and never fails the command.
     The same PROGRAM gives the same bytes for any number of jobs.
 
-    With --explain, PROGRAM may also be a lifted object; ADDRESS (0x401136) is one of its code as it runs.
+    With --explain, PROGRAM may also be a lifted object; ADDRESS is one of its code as it runs (0x401136), or the name
+    of a function.
     """
     from recompiler.lift import liftedfile, lifter  # the decoder alone takes 40 ms
 
@@ -54,7 +55,7 @@ def command(
     if explain is not None:
         from recompiler.lift import explanation
 
-        lines = explanation.lines(program, _address(explain), jobs=workers, progress=tell)
+        lines = explanation.lines(program, explain, jobs=workers, progress=tell)
         click.echo("\n".join(map(printable, lines)))
         return
     if output is None:
@@ -80,13 +81,6 @@ def summary(output: Path, result: Result) -> list[str]:
     left = f"{len(result.ledger.rows)} instructions in {functions['stubbed']} functions are not"
     made = f"{printable(str(output))}: {result.instructions} instructions in {functions['found']} functions"
     return [made, f"{covered:.1f}% of the text is lifted; {left}", *rows]
-
-
-def _address(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise Error("E_USAGE", f"--explain {text}: an address is needed, such as 0x401136") from None
 
 
 class Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
@@ -21,22 +22,24 @@ from recompiler.lift.regs import FLAG_BIT, GPRS, XMM_BIT
 from recompiler.lift.wat import FLAG_NAMES, Printer
 from recompiler.trailer import SECTION_LIMITS, WASM
 
+_ADDRESS: Final = re.compile("(0[xX])?[0-9a-fA-F]{1,32}")
 _WIDTH: Final = 70  # of the x86 side
 
 
-def lines(path: Path, address: int, *, jobs: int = 1, progress: lifter.Progress | None = None) -> Iterator[str]:
-    """Explains the block that has the byte at an address (as it is when the program runs) of an ELF or PROG.lifted.
+def lines(path: Path, place: str, *, jobs: int = 1, progress: lifter.Progress | None = None) -> Iterator[str]:
+    """Explains the block that has the byte at a place of an ELF or PROG.lifted.
 
-    A PIE's address as linked is understood too, where no code of the moved program is there.
+    place: an address as it is when the program runs, in hexadecimal; or as a PIE was linked, where no code of the moved
+    program is there; or the name of a function.
     Raises Error: E_USAGE (no code is there), and as files.read_file, liftedfile.read and lifter.lift.
     """
     data = liftedfile.read(path).elf if liftedfile.is_lifted(path) else files.read_file(path, SECTION_LIMITS[WASM])
     tell = progress or (lambda step, done, of: None)
     program = discover.discover(binary.load(data), tell)
     base = lifter.base_of(program)
-    linked = next((at for at in (address - base, address) if program.owner(at) is not None), None)
+    linked = _linked(program, place, base)
     if linked is None:
-        raise Error("E_USAGE", f"{path}: {_nothing(program, address, base)}")
+        raise Error("E_USAGE", f"{path}: {_nothing(program, place, base)}")
     _, across = lifter.solve(program, jobs, tell)
     function = program.owner(linked)
     assert function is not None
@@ -47,8 +50,8 @@ def lines(path: Path, address: int, *, jobs: int = 1, progress: lifter.Progress 
     body = emit(function, Links.of(program), across, marks)
     marks.append((len(body.code), 0))
     code = bytearray(body.code)
-    for offset, place in body.places:
-        code[offset : offset + 5] = lifter.place(place + base)
+    for offset, target in body.places:
+        code[offset : offset + 5] = lifter.place(target + base)
     yield from _function(program, function, base)
     yield from _block(flow, flow.node(flow.number[block.start]), base)
     yield ""
@@ -59,8 +62,20 @@ def lines(path: Path, address: int, *, jobs: int = 1, progress: lifter.Progress 
             yield f"not lifted from {at + base:#x} on: {reason}"
 
 
-def _nothing(program: Program, address: int, base: int) -> str:
-    """Why there is nothing to explain at an address."""
+def _linked(program: Program, place: str, base: int) -> int | None:
+    """The address as linked, if code is there."""
+    named = next((function.start for function in program.functions if function.name == place), None)
+    if named is not None or not _ADDRESS.fullmatch(place):
+        return named
+    address = int(place, 16)
+    return next((at for at in (address - base, address) if program.owner(at) is not None), None)
+
+
+def _nothing(program: Program, place: str, base: int) -> str:
+    """Why there is nothing to explain at a place."""
+    if not _ADDRESS.fullmatch(place):
+        return f"no function is called {place}, and it is no address such as 0x401136"
+    address = int(place, 16)
     ranges = [(low + base, high + base) for low, high in program.binary.text]
     if any(low <= address < high for low, high in ranges):
         return f"no code was found at {address:#x}: it is padding or data"

@@ -13,6 +13,7 @@ import pickle
 import selectors
 import signal
 import struct
+import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
@@ -78,6 +79,8 @@ def _child(work: Callable[[S], Any], pieces: Sequence[S], tokens: int, answer: i
             try:
                 value = True, work(pieces[number])
             except Exception as e:
+                if not isinstance(e, Error):
+                    e.add_note(traceback.format_exc())  # where it was is not pickled
                 value = False, e
             data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
             with open(answer, "wb", closefd=False) as file:
