@@ -16,7 +16,7 @@ from typing import Self
 import blake3
 from testbed import ROOT
 
-from engine.served import guests
+from engine.served import guests, until_a_guest
 from recompiler import aot
 from vkernel_proto.engine import records, zygote
 from vkernel_proto.engine.records import (
@@ -165,7 +165,9 @@ class Container:
         """Starts a guest; its pid in the container."""
         strings = [item if isinstance(item, bytes) else item.encode() for item in (*argv, *env, cwd)]
         data = b"".join(item + b"\0" for item in strings)
-        return self.control.request(SPAWN, (entry, len(argv), len(env), flags), data, fds).value[0]
+        pid = self.control.request(SPAWN, (entry, len(argv), len(env), flags), data, fds).value[0]
+        until_a_guest(self.pid, pid)
+        return pid
 
     def wait(self, pid: int) -> int:
         """The exit status, or -signal."""

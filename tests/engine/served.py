@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -31,6 +32,22 @@ def children(pid: int) -> list[int]:
 def guests(pid: int) -> list[int]:
     """The guests of a container, by its first process. Its spare is none yet."""
     return [child for child in children(pid) if _name(child) not in ("spare", "")]
+
+
+def until_a_guest(container: int, pid: int) -> None:
+    """Waits until the process with this pid in the container is no spare any more: it was told to be a guest."""
+    end = time.monotonic() + PATIENCE
+    while any(_name(child) == "spare" and _inside(child) == pid for child in children(container)):
+        assert time.monotonic() < end, "a spare that does not take its job"
+        time.sleep(0.001)
+
+
+def _inside(pid: int) -> int:
+    """A process's pid in its own namespace."""
+    try:
+        return int(re.findall(r"^NSpid:.*\t(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.M)[0])
+    except (OSError, IndexError):
+        return 0
 
 
 def _name(pid: int) -> str:
