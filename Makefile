@@ -49,6 +49,8 @@ lint: setup ## ruff, mypy --strict, clang-format
 bench: build ## speed, as ratios measured side by side in one run
 	@$(PY) tests/bench/bench.py
 	@$(PY) tests/engine/bench_spawn.py
+	@$(PY) tests/bench/lift.py
+	@$(PY) tests/bench/lifting.py
 
 figures: build ## the long proofs: 100,000 mutants, 10,000 malformed frames
 	@RECOMPILER_FIGURES=1 $(PY) -m pytest -q -s -m figures

@@ -1,10 +1,10 @@
 """In: static x86-64 programs. Out: how fast each is lifted, by phase, and how large what comes out is, in Markdown.
 
-python tests/bench/lifting.py PROGRAM...        (LIFTING_ROUNDS=3: the best of so many runs; two jobs beside one)
+python tests/bench/lifting.py [PROGRAM...]      (LIFTING_ROUNDS=3: the best of so many runs; two jobs beside one)
 
 Rates are thousands of instructions by CPU seconds, not by the clock, so that other work on the machine counts little;
 so is what two jobs gain: the parent's seconds and half of the workers', beside one job's. Each run is a process of its
-own: its peak memory is the lift's.
+own: its peak memory is the lift's. Without PROGRAM: the kernels of lift.py, and a static busybox (BUSYBOX=path).
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -107,6 +109,15 @@ def _least(values: list[Any]) -> Any:
     return min(values)
 
 
+def usual(folder: Path) -> list[str]:
+    """The kernels, built static for musl, and busybox where there is one."""
+    source, output = Path(__file__).with_name("lift_kernels.c"), folder / "kernels"
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-linux-musl", "-mcpu=x86_64", "-O2", "-s", "-w"]
+    subprocess.run([*command, source, "-o", output], check=True)
+    busybox = os.environ.get("BUSYBOX") or shutil.which("busybox")
+    return [str(output), *([busybox] if busybox else [])]
+
+
 def main(paths: list[str]) -> None:
     """Prints the two tables."""
     measured = {path: (best(path, 1), best(path, 2)) for path in paths}
@@ -131,4 +142,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         json.dump(one(sys.argv[2], int(sys.argv[3])), sys.stdout)
     else:
-        main(sys.argv[1:])
+        with tempfile.TemporaryDirectory(prefix="recompiler-lifting-") as name:
+            main(sys.argv[1:] or usual(Path(name)))
