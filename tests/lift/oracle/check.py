@@ -136,8 +136,7 @@ def _instruction(
 ) -> None:
     facts, task = group[0].facts, cpu.shared.task
     report.instructions += 1
-    plan(task, facts, random.Random(f"{seed} {facts.raw.hex()}").getrandbits(64), states, faulting)
-    task.odd = every
+    plan(task, facts, random.Random(f"{seed} {facts.raw.hex()}").getrandbits(64), states, faulting, every)
     cpu.ask(b"m")
     cpu.ask(b"r")
     for n, each in enumerate(group):

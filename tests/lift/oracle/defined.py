@@ -60,10 +60,8 @@ def _shifted(mnemonic: int, size: int, count: int) -> int:
 C0, C1, C2, C3 = 0x100, 0x200, 0x400, 0x4000
 CODES = C0 | C1 | C2 | C3
 UNDERFLOW, INEXACT = 0x10, 0x20
-TRANSCENDENTAL = {
-    *(_M.F2XM1, _M.FYL2X, _M.FYL2XP1, _M.FPATAN),
-    *(_M.FSIN, _M.FCOS, _M.FSINCOS, _M.FPTAN),
-}
+TURNING = {_M.FSIN, _M.FCOS, _M.FSINCOS, _M.FPTAN}
+TRANSCENDENTAL = {_M.F2XM1, _M.FYL2X, _M.FYL2XP1, _M.FPATAN, *TURNING}
 _CODES = {
     **dict.fromkeys((_M.FXAM, _M.FPREM, _M.FPREM1, _M.FXSAVE, _M.FXSAVE64, _M.FXRSTOR, _M.FXRSTOR64), CODES),
     **dict.fromkeys((_M.FLDENV, _M.FRSTOR, _M.FNINIT, _M.FNSAVE, _M.EMMS), CODES),
@@ -74,7 +72,7 @@ _CODES = {
     **dict.fromkeys((_M.FFREE, _M.FFREEP, _M.FNOP, _M.FNCLEX, _M.WAIT, _M.FLDCW, _M.FNSTCW, _M.FNSTSW), 0),
     _M.FNSTENV: 0,
     **dict.fromkeys((mnemonic for name, mnemonic in vars(_M).items() if name.startswith("FCMOV")), 0),
-    **dict.fromkeys((_M.FSIN, _M.FCOS, _M.FSINCOS, _M.FPTAN), C2),  # how the last bit was rounded is the CPU's
+    **dict.fromkeys(TURNING, C2),  # how the last bit was rounded is the CPU's
     **dict.fromkeys((_M.F2XM1, _M.FYL2X, _M.FYL2XP1, _M.FPATAN), 0),
 }
 

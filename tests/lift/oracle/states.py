@@ -9,7 +9,7 @@ from iced_x86 import Code, InstructionInfoFactory, MemorySizeInfo, Mnemonic, OpK
 
 from recompiler.lift.decode import FPU, Facts
 
-from .defined import CODES, TRANSCENDENTAL, defined, status
+from .defined import CODES, TRANSCENDENTAL, TURNING, defined, status
 from .encode import BITS, CODE, FS, GS
 
 STATES = 2048  # room in the shared file
@@ -110,13 +110,13 @@ def clear(task: Task, code: bytes, seed: int, n: int) -> None:
         each.gpr = -1
 
 
-def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
-    """Fills the task for an instruction at CODE."""
+def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int, every: bool) -> None:
+    """Fills the task for an instruction at CODE. every: also what CPUs are known, or feared, to disagree on."""
     insn = facts.insn
     clear(task, facts.raw, seed, n)
     task.fault_share = fault_share
     task.x87 = bool((facts.reads | facts.writes) & FPU)
-    _x87(task, insn.mnemonic)
+    _x87(task, insn.mnemonic, every)
     if insn.mnemonic in BASES:
         task.bases = 1 << _number(insn.op0_register)
     elif insn.code in SCANS:
@@ -141,12 +141,15 @@ def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int) -> None:
         _range(task, 0, RDX, -2, 2, share=128)
 
 
-def _x87(task: Task, mnemonic: int) -> None:
+def _x87(task: Task, mnemonic: int, every: bool) -> None:
+    task.odd = every
     task.status = status(mnemonic)
     task.ulps = mnemonic in TRANSCENDENTAL
     task.partial = mnemonic in (Mnemonic.FPREM, Mnemonic.FPREM1)
     task.decimal = mnemonic == Mnemonic.FBLD
     task.domain = {Mnemonic.F2XM1: 1.0, Mnemonic.FYL2XP1: 0.29}.get(mnemonic, 0.0)
+    if mnemonic in TURNING and not every:
+        task.domain = 2.0**32  # the reduction of greater angles
 
 
 def plan_blocks(task: Task, facts: Sequence[Facts], ranges: Mapping[int, tuple[int, int]], seed: int, n: int) -> None:
@@ -186,9 +189,8 @@ def _operands(task: Task, facts: Facts, repeated: bool) -> None:
             operand.after = min(size + operand.scale, 512)
         operand.align = 16 if size >= 16 and insn.mnemonic not in UNALIGNED else 1
         operand.strict = size == 16 and insn.mnemonic not in CHECKED
-        if size < 16 and (
-            insn.has_lock_prefix or insn.mnemonic == Mnemonic.XCHG
-        ):  # Linux punishes what splits a cache line
+        # What splits a cache line under LOCK is slow, and some kernels make it slower, to be noticed.
+        if size < 16 and (insn.has_lock_prefix or insn.mnemonic == Mnemonic.XCHG):
             operand.align, operand.strict = size, 1
         if repeated:
             operand.before, operand.after = _LONGEST_RUN * size, (_LONGEST_RUN + 1) * size

@@ -102,7 +102,8 @@ static int x87_same(const struct task *t, const uint8_t *x, const uint8_t *y) {
     uint16_t status, other;
     memcpy(&status, x + 2, 2);
     memcpy(&other, y + 2, 2);
-    uint64_t told = status & 5 ? t->status & ~2ull : t->status; /* whether it looked for denormals then is the CPU's */
+    uint64_t told =
+        t->odd && !(status & 5) ? t->status : t->status & ~2ull; /* when it looks for denormals is its own */
     int same = !memcmp(x, y, 2) && !((status ^ other) & told) && x[4] == y[4];
     int first = t->partial && status & 0x400;
     for (int i = first; i < 8; i++)
