@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from iced_x86 import Decoder
 
 from recompiler.lift import decode
 from recompiler.lift.decode import FPU, STATUS, XMM, A, C, D, O, P, S, Z
@@ -108,34 +109,64 @@ def test_the_distance_of_a_rip_relative_operand_counts_from_the_instructions_end
 
 def test_equal_bytes_are_one_object_at_any_address() -> None:
     code = bytes.fromhex("4889c3 4889c3 c3")
-    known: dict[int, decode.Facts] = {}
-    assert decode.Stream(code, 0x1000).run(0x1000, known) == 0x1006
-    assert list(known) == [0x1000, 0x1003, 0x1006]
-    assert known[0x1000] is known[0x1003] is decode.facts(code[:3])
+    first, second, last = decode.stream(code, 0)
+    assert first is second is decode.facts(code[:3])
+    assert last is decode.facts(code[6:])
 
 
-def test_a_run_stops_at_what_is_known_and_at_the_end() -> None:
-    stream = decode.Stream(bytes.fromhex("90 90 90 90 4889"), 0x1000)
-    known: dict[int, decode.Facts] = {}
-    assert stream.run(0x1002, known) == 0x1004
-    assert known[0x1004].flow == decode.INVALID
-    assert stream.run(0x1000, known) == 0x1001
-    assert sorted(known) == [0x1000, 0x1001, 0x1002, 0x1003, 0x1004]
+def test_code_is_decoded_from_any_of_its_bytes_to_its_end() -> None:
+    code = bytes.fromhex("90 90 90 4889")
+    assert [facts.raw for facts in decode.stream(code, 2)] == [b"\x90", code[3:]]
+    assert [facts.flow for facts in decode.stream(code, 2)] == [decode.NEXT, decode.INVALID]
+
+
+@pytest.mark.parametrize("branch", ["e800000000", "eb00", "0f8400000000", "f2e800000000"])
+def test_a_branch_that_is_cut_off_is_no_branch(branch: str) -> None:
+    code = bytes.fromhex(branch)
+    assert decode.facts(code).disp == 0
+    assert {facts.flow for size in range(1, len(code)) for facts in decode.stream(code[:size], 0)} == {decode.INVALID}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "e8",
+        "0f84",
+        "eb",
+        "488d05",
+        "c705",
+        "ff25",
+        "0f1005",
+        "f7052000000078",
+        "48a1",
+        "67a1",
+        "6667a1",
+        "678b04",
+        "8b0425",
+    ],
+)
+def test_what_an_instruction_is_does_not_depend_on_what_was_decoded_before(form: str) -> None:
+    seed = random.randrange(1 << 32)
+    generator = random.Random(seed)
+    rows = [(bytes.fromhex(form) + generator.randbytes(12))[:11] for _ in range(50)]
+    long = b"\x90".join(rows)
+    for facts in decode.stream(long, 0):
+        found = facts.insn
+        fresh = Decoder(64, facts.raw).decode()
+        assert found == fresh, f"seed {seed}"
+        assert (found.ip, found.near_branch_target) == (fresh.ip, fresh.near_branch_target), f"seed {seed}"
+        assert found.memory_displacement == fresh.memory_displacement, f"seed {seed}"
+        if facts.rip is not None:
+            assert facts.rip + facts.size & (1 << 64) - 1 == fresh.memory_displacement, f"seed {seed}"
 
 
 def test_every_byte_string_has_facts() -> None:
     seed = random.randrange(1 << 32)
     generator = random.Random(seed)
     code = generator.randbytes(60_000)
-    stream = decode.Stream(code, 0x40_0000)
-    known: dict[int, decode.Facts] = {}
-    at = stream.base
-    while at < stream.end:
-        last = stream.run(at, known)
-        at = last + known[last].size
-    assert at == stream.end, f"seed {seed}"
-    assert b"".join(facts.raw for facts in known.values()) == code, f"seed {seed}"
-    for facts in known.values():
+    known = list(decode.stream(code, 0))
+    assert b"".join(facts.raw for facts in known) == code, f"seed {seed}"
+    for facts in known:
         assert 0 < facts.size <= decode.LONGEST, f"seed {seed}"
         assert (facts.disp is None) == (facts.flow not in (decode.JUMP, decode.COND, decode.CALL)), f"seed {seed}"
         assert facts is decode.facts(facts.raw), f"seed {seed}"

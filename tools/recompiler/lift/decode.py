@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from iced_x86 import (
@@ -36,12 +37,18 @@ LONGEST: Final = 15  # SDM vol. 2, 2.3.11: no instruction is longer
 _MEMO_LIMIT: Final = 4_000_000  # facts; a guard for a process that lifts file after file
 
 
+# code, mnemonic, flow, reads, writes, flag_reads, flag_writes of instructions that differ in a distance or number
+# alone, and whether that is a distance from rip.
+Shape = tuple[int, int, int, int, int, int, int, bool]
+
+
 class Facts:
     """What one instruction is, by its bytes alone.
 
     raw: the bytes, size of them. code, mnemonic: iced_x86.Code and .Mnemonic. insn: decoded as if it stood at address
     0. flow: NEXT..INVALID. disp: of a near branch or call, target minus end of the instruction. rip: of a RIP-relative
-    memory operand, its address minus end of the instruction. reads, writes: masks of registers; a write of 8 or 16
+    memory operand, its address minus end of the instruction. points: whether it has that or a number of 32 bits or
+    more, which may be an address. reads, writes: masks of registers; a write of 8 or 16
     bits, of part of an XMM register, or only under a condition also reads; a 32-bit write does not. flag_reads,
     flag_writes: masks of flags; written means written, cleared, set or undefined; a write under a condition (shift by
     CL, repeated compare) also reads.
@@ -55,6 +62,7 @@ class Facts:
         "flow",
         "insn",
         "mnemonic",
+        "points",
         "raw",
         "reads",
         "rip",
@@ -62,29 +70,40 @@ class Facts:
         "writes",
     )
 
-    def __init__(self, raw: bytes, insn: Instruction, shape: tuple[int, int, int, int, int]) -> None:
+    def __init__(
+        self, raw: bytes, insn: Instruction, shape: Shape, disp: int | None, rip: int | None, points: bool
+    ) -> None:
         self.raw = raw
         self.size = len(raw)
         self.insn = insn
-        self.code: int = insn.code
-        self.mnemonic: int = insn.mnemonic
-        self.flow, self.reads, self.writes, self.flag_reads, self.flag_writes = shape
-        size = self.size
-        self.disp: int | None = None
-        self.rip: int | None = None
-        if self.flow in (JUMP, COND, CALL):
-            self.disp = _signed(insn.near_branch_target - size)
-        if insn.is_ip_rel_memory_operand:
-            self.rip = _signed(insn.memory_displacement - size)
+        self.disp = disp
+        self.rip = rip
+        self.points = points
+        (
+            self.code,
+            self.mnemonic,
+            self.flow,
+            self.reads,
+            self.writes,
+            self.flag_reads,
+            self.flag_writes,
+            _,
+        ) = shape
 
     def __repr__(self) -> str:
         return f"Facts({self.insn})"
 
 
+MEMO: dict[bytes, Facts] = {}  # by the bytes of an instruction
+
+
 def facts(raw: bytes) -> Facts:
     """The facts of the instruction that these bytes are (all of them); the same object for the same bytes."""
-    known = _MEMO.get(raw)
-    return known if known is not None else _learn(raw)
+    known = MEMO.get(raw)
+    if known is None:
+        decoder = Decoder(64, raw)
+        known = learn(raw, decoder.decode(), decoder)
+    return known
 
 
 def at(code: bytes) -> Facts:
@@ -94,44 +113,28 @@ def at(code: bytes) -> Facts:
 
 def forget() -> None:
     """Drops the memo where it has grown out of bounds; facts that are held stay valid."""
-    if len(_MEMO) > _MEMO_LIMIT:
-        _MEMO.clear()
+    if len(MEMO) > _MEMO_LIMIT:
+        MEMO.clear()
         _SHAPES.clear()
+        _BRANCHES.clear()
 
 
-class Stream:
-    """The code of one executable segment, to be decoded from any of its addresses."""
-
-    def __init__(self, code: bytes, base: int) -> None:
-        self.code = code
-        self.base = base
-        self.end = base + len(code)
-        self._decoder = Decoder(64, code)
-
-    def run(self, address: int, known: dict[int, Facts]) -> int:
-        """Decodes from address on, filling known, up to a transfer of control, the end or an address that is known.
-
-        Returns the address of the last instruction. address must lie in the stream and not in known.
-        """
-        code, base, get = self.code, self.base, _MEMO.get
-        start = last = address - base
-        self._decoder.position = start
-        for insn in self._decoder:
-            end = start + insn.len
-            raw = code[start:end]
-            found = get(raw)
-            if found is None:
-                found = _learn(raw)
-            known[base + start] = found
-            last = start
-            start = end
-            if found.flow or base + end in known:
-                break
-        return base + last
+def stream(code: bytes, start: int) -> Iterator[Facts]:
+    """The facts of the instructions from offset start on, to the end of the code; learned as they are asked for."""
+    decoder = Decoder(64, code)
+    decoder.position = at = start
+    get = MEMO.get
+    for insn in decoder:
+        end = at + insn.len
+        raw = code[at:end]
+        found = get(raw)
+        yield found if found is not None else learn(raw, insn, decoder)
+        at = end
 
 
-_MEMO: dict[bytes, Facts] = {}
-_SHAPES: dict[bytes, tuple[int, int, int, int, int]] = {}  # by the bytes without displacement
+_TAILS: dict[int, int] = {}  # by code
+_SHAPES: dict[bytes, Shape] = {}  # by the bytes, displacement and wide numbers 0
+_BRANCHES: dict[bytes, Shape] = {}  # by the bytes without the distance
 _INFO = InstructionInfoFactory()
 
 _FLOWS: Final = {
@@ -148,6 +151,15 @@ _FLOWS: Final = {
 }
 _FLOWS_OF_CODES: Final = {Code.INVALID: INVALID, Code.SYSCALL: SYSCALL, Code.HLT: TRAP}
 _NEAR_KINDS: Final = (OpKind.NEAR_BRANCH16, OpKind.NEAR_BRANCH32, OpKind.NEAR_BRANCH64)
+_NEAR: Final = {  # near branches -> bytes of their distance
+    code: size
+    for name, code in vars(Code).items()
+    for part, size in (("_REL8_64", 1), ("_REL32_64", 4))
+    if part in name
+}
+_ABSOLUTE: Final = {code for name, code in vars(Code).items() if "_MOFFS" in name}
+_ZERO: Final = [bytes(size) for size in range(9)]
+_WORD: Final = (1 << 64) - 1
 _NEAR_RETURNS: Final = (Code.RETNQ, Code.RETNQ_IMM16)
 
 _READS: Final = {
@@ -209,28 +221,53 @@ _COMPARES: Final = {
 _FPU: Final = {CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387}
 
 
-def _signed(value: int) -> int:
-    """An address of 64 bits as a distance."""
-    value &= (1 << 64) - 1
-    return value - (1 << 64) if value >> 63 else value
+def learn(raw: bytes, insn: Instruction, decoder: Decoder) -> Facts:
+    """Memoises an instruction that decoder has just decoded, wherever that stands, as if it stood at address 0.
 
-
-def _learn(raw: bytes) -> Facts:
-    """Decodes and memoises; instructions that differ only in their displacement share one analysis."""
-    decoder = Decoder(64, raw)
-    insn = decoder.decode()
-    offsets = decoder.get_constant_offsets(insn)
-    key = raw
-    if offsets.has_displacement:
-        at = offsets.displacement_offset
-        key = raw[:at] + b"\0" * offsets.displacement_size + raw[at + offsets.displacement_size :]
-    elif offsets.has_immediate and insn.op0_kind in _NEAR_KINDS:
-        key = raw[: offsets.immediate_offset]
-    shape = _SHAPES.get(key)
-    if shape is None:
-        shape = _SHAPES[key] = _shape(insn)
-    _MEMO[raw] = found = Facts(raw, insn, shape)
+    insn is kept and changed. Instructions that differ in a distance or a wide number alone share one analysis.
+    """
+    disp = rip = None
+    code = insn.code
+    near = _NEAR.get(code)
+    if near is not None:
+        key = raw[:-near]
+        shape = _BRANCHES.get(key)
+        if shape is None:
+            shape = _BRANCHES[key] = _shape(insn)
+        disp = int.from_bytes(raw[-near:], "little", signed=True)
+        insn.near_branch64 = disp + len(raw) & _WORD
+        points = False
+    else:
+        size = insn.memory_displ_size
+        if size == 8 and code not in _ABSOLUTE:
+            size = 4  # an address of 64 bits, and 32 of them in the instruction
+        tail = _TAILS.get(code)
+        if tail is None:
+            tail = _TAILS[code] = _tail(insn, decoder)
+        key = raw
+        end = len(raw) - tail
+        if size:
+            key = raw[: end - size] + _ZERO[size] + raw[end:]
+        if tail >= 4:
+            key = key[:end] + _ZERO[tail]
+        points = size >= 4 or tail >= 4
+        shape = _SHAPES.get(key)
+        if shape is None:
+            shape = _SHAPES[key] = _shape(insn)
+        if shape[-1]:
+            rip = int.from_bytes(raw[end - size : end], "little", signed=True)
+            insn.memory_displacement = rip + len(raw) & _WORD
+    insn.ip = 0
+    MEMO[raw] = found = Facts(raw, insn, shape, disp, rip, points)
     return found
+
+
+def _tail(insn: Instruction, decoder: Decoder) -> int:
+    """Bytes of an instruction behind its displacement, or its number where it has none: the same for all of a code."""
+    offsets = decoder.get_constant_offsets(insn)
+    if offsets.has_displacement:
+        return insn.len - offsets.displacement_offset - offsets.displacement_size
+    return insn.len - offsets.immediate_offset if offsets.has_immediate else 0
 
 
 def _flow(insn: Instruction) -> int:
@@ -248,11 +285,10 @@ def _flow(insn: Instruction) -> int:
     return flow
 
 
-def _shape(insn: Instruction) -> tuple[int, int, int, int, int]:
-    """(flow, reads, writes, flag_reads, flag_writes)."""
+def _shape(insn: Instruction) -> Shape:
     flow = _flow(insn)
     if flow == INVALID:
-        return flow, 0, 0, 0, 0
+        return insn.code, insn.mnemonic, flow, 0, 0, 0, 0, False
     reads = writes = 0
     for used in _INFO.info(insn).used_registers():
         entry = _BITS.get(used.register)
@@ -282,4 +318,5 @@ def _shape(insn: Instruction) -> tuple[int, int, int, int, int]:
     flag_writes = _FLAG_BITS[insn.rflags_modified & 127]
     if insn.code in _BY_CL or (mnemonic in _COMPARES and (insn.has_rep_prefix or insn.has_repne_prefix)):
         flag_reads |= flag_writes
-    return flow, reads, writes, flag_reads, flag_writes
+    rip = insn.is_ip_rel_memory_operand
+    return insn.code, mnemonic, flow, reads, writes, flag_reads, flag_writes, rip

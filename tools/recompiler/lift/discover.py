@@ -53,9 +53,9 @@ class Discovery:
         self.padding = 0
         self.guesser = Guesser(self)
         self._words: set[int] | None = None  # aligned words that may be addresses of code
-        self._seen = self._swept = 0  # how much of code and of runs was looked at
+        self._swept = 0  # how many runs were looked at
         self._covered = [bytearray(b - a) for a, b in binary.text]
-        self._judged: dict[tuple[int, int], tuple[list[int], int, int]] = {}  # gaps that were looked at
+        self._judged: dict[bytes, tuple[list[int], int, int]] = {}  # gaps that were looked at, starts from 0
         self._immediates: dict[Facts, int] = {}
 
     def frame_at(self, address: int) -> Fde | None:
@@ -143,35 +143,34 @@ class Discovery:
         code, low, high = self.explorer.code, self.low, self.high
         found: set[int] = set()
         vague: set[int] = set()
-        fixed = self.fixed
-        lea = Mnemonic.LEA
         immediates = self._immediates
-        for at, fact in islice(code.items(), self._seen, None):
+        for at in self.explorer.pointing():
+            fact = code[at]
             if fact.rip is not None:
                 value = at + fact.size + fact.rip
-                if low <= value < high and self.in_text(value):
-                    if fact.mnemonic == lea:
+                inside = low <= value < high and self.in_text(value)
+                if not inside:
+                    self.data.add(value)
+                if fact.mnemonic == Mnemonic.LEA:
+                    self.bases.append((at, value))
+                    if inside:
                         found.add(value)
                         self.labels.append((at, value))
-                        self.bases.append((at, value))
-                else:
-                    self.data.add(value)
-                    if fact.mnemonic == lea:
-                        self.bases.append((at, value))
-            elif fixed and fact.size >= 5 and not fact.flow:
+            elif self.fixed and not fact.flow:
                 immediate = immediates.get(fact)
                 if immediate is None:
                     immediate = immediates[fact] = _address_in(fact)
-                if immediate:
-                    if low <= immediate < high and self.in_text(immediate):
-                        vague.add(immediate)
-                        if fact.mnemonic == Mnemonic.MOV:
-                            self.labels.append((at, immediate))
-                    elif self.binary.segment_at(immediate) is not None:
-                        self.data.add(immediate)
-                        if fact.mnemonic == Mnemonic.MOV:
-                            self.bases.append((at, immediate))
-        self._seen = len(code)
+                if not immediate:
+                    continue
+                moved = fact.mnemonic == Mnemonic.MOV
+                if low <= immediate < high and self.in_text(immediate):
+                    vague.add(immediate)
+                    if moved:
+                        self.labels.append((at, immediate))
+                elif self.binary.segment_at(immediate) is not None:
+                    self.data.add(immediate)
+                    if moved:
+                        self.bases.append((at, immediate))
         return found | {value for value in vague if value % 16 == 0 or not self.inside(value)}
 
     def sweep(self) -> list[int]:
@@ -179,12 +178,14 @@ class Discovery:
         found: list[int] = []
         self.gaps, self.padding = [], 0
         for start, end in self._unknown():
-            judged = self._judged.get((start, end))
+            gap = self.explorer.bytes_at(start, end)
+            judged = self._judged.get(gap)
             if judged is None:
-                stream = self.explorer.stream_at(start)
-                judged = self._judged[start, end] = judge(stream, start, end) if stream else ([], end - start, 0)
+                judged = self._judged[gap] = judge(gap, b"")
+            if judged[1]:  # unless it is the beginning of something that code behind it is in the middle of
+                judged = judge(gap, self.explorer.bytes_at(end, end + decode.LONGEST))
             starts, data, idle = judged
-            found += starts
+            found += [start + offset for offset in starts]
             self.padding += idle
             if data:
                 self.gaps.append((start, end))
@@ -230,7 +231,7 @@ def discover(binary: Binary, progress: Progress | None = None) -> Program:
 def _discover(binary: Binary, tell: Progress) -> Program:
     found = Discovery(binary)
     explorer = found.explorer
-    if not explorer.streams:
+    if not any(segment.executable and segment.data for segment in binary.segments):
         raise Error(CODE, "no executable segment has any code")
     explorer.explore(sorted(found.seeds()))
     for turn in range(_ROUNDS):

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from iced_x86 import Code, Mnemonic
+from iced_x86 import Code, Decoder, Mnemonic
 
 from recompiler.lift.decode import (
     CALL,
@@ -16,18 +16,21 @@ from recompiler.lift.decode import (
     JUMP,
     JUMP_INDIRECT,
     LONGEST,
+    MEMO,
     NEXT,
     RET,
     SYSCALL,
     TRAP,
     Facts,
-    Stream,
     facts,
+    learn,
+    stream,
 )
 
 if TYPE_CHECKING:
     from recompiler.lift.binary import Binary
 
+_ENDS: Final = frozenset((JUMP, RET, JUMP_INDIRECT, INVALID))
 _ZEROS: Final = facts(b"\0\0")  # add [rax],al: what zeroed padding decodes as
 
 
@@ -41,8 +44,12 @@ class Explorer:
     """
 
     def __init__(self, binary: Binary, walls: set[int]) -> None:
-        self.streams = [Stream(s.data, s.address) for s in binary.segments if s.executable and s.data]
-        self._bases = [stream.base for stream in self.streams]
+        self._streams = [
+            (s.address, s.address + len(s.data), s.data) for s in binary.segments if s.executable and s.data
+        ]
+        self._bases = [base for base, _, _ in self._streams]
+        self._decoders = {base: Decoder(64, code) for base, _, code in self._streams}
+        self._pointing: list[int] = []
         self.walls = walls  # ends of functions: a call that ends there does not return
         self.code: dict[int, Facts] = {}
         self.leaders: set[int] = set()
@@ -53,62 +60,88 @@ class Explorer:
         self.resumes: set[int] = set()
         self.jumps: dict[int, int] = {}
 
-    def stream_at(self, address: int) -> Stream | None:
-        """The code that address lies in."""
-        stream = self.streams[bisect_right(self._bases, address) - 1] if self.streams else None
-        return stream if stream is not None and stream.base <= address < stream.end else None
+    def _stream_at(self, address: int) -> tuple[int, int, bytes] | None:
+        """The code that address lies in, and its first and last address."""
+        at = bisect_right(self._bases, address) - 1
+        return self._streams[at] if at >= 0 and address < self._streams[at][1] else None
+
+    def bytes_at(self, start: int, end: int) -> bytes:
+        """The bytes of a range of code, as far as they are in the segment of start."""
+        found = self._stream_at(start)
+        return b"" if found is None else found[2][start - found[0] : end - found[0]]
+
+    def pointing(self) -> list[int]:
+        """The instructions with distances or numbers that may be addresses, decoded since the last call."""
+        found, self._pointing = self._pointing, []
+        return found
 
     def explore(self, starts: Iterable[int]) -> None:
         """Adds what is reached from starts; those outside the code are left out."""
-        code, leaders, calls, sources = self.code, self.leaders, self.calls, self.sources
+        leaders, code = self.leaders, self.code
         work = list(starts)
-        stream = self.streams[0]
+        low = high = 0
+        text = b""
         while work:
             start = work.pop()
             if start in leaders:
                 continue
-            if not stream.base <= start < stream.end:
-                found = self.stream_at(start)
+            if not low <= start < high:
+                found = self._stream_at(start)
                 if found is None:
                     continue
-                stream = found
+                low, high, text = found
+                decoder = self._decoders[low]
             leaders.add(start)
-            if start in code:
-                continue
-            last = stream.run(start, code)
-            self.runs[start] = last
-            fact = code[last]
-            end = last + fact.size
-            self.ends[end] = start
+            if start not in code:
+                self._run(start, low, text, decoder, work)
+
+    def _run(self, start: int, low: int, text: bytes, decoder: Decoder, work: list[int]) -> None:
+        """Decodes straight on from start, beyond branches and calls, as long as nothing is known there."""
+        get, code, leaders, sources, pointing = MEMO.get, self.code, self.leaders, self.sources, self._pointing
+        last = at = start - low
+        decoder.position = at
+        for insn in decoder:
+            end = at + insn.len
+            raw = text[at:end]
+            fact = get(raw)
+            if fact is None:
+                fact = learn(raw, insn, decoder)
+            here, behind = low + at, low + end
+            code[here] = fact
+            if fact.points:
+                pointing.append(here)
+            last, at = here, end
             flow = fact.flow
-            if flow == COND:
-                target = end + fact.disp  # type: ignore[operator]
+            if not flow and behind not in code:
+                continue
+            self.runs[start] = here
+            self.ends[behind] = start
+            if flow in (COND, JUMP):
+                target = behind + fact.disp  # type: ignore[operator]
                 sources.setdefault(target, start)
-                sources.setdefault(end, start)
                 work.append(target)
-                work.append(end)
             elif flow == CALL:
-                target = end + fact.disp  # type: ignore[operator]
-                calls.add(target)
+                target = behind + fact.disp  # type: ignore[operator]
+                self.calls.add(target)
                 work.append(target)
-                if end not in self.walls:
-                    self.resumes.add(end)
-                    sources.setdefault(end, start)
-                    work.append(end)
-            elif flow == JUMP:
-                target = end + fact.disp  # type: ignore[operator]
-                sources.setdefault(target, start)
-                work.append(target)
-            elif flow == NEXT:
-                sources.setdefault(end, start)
-                work.append(end)
-            elif flow in (CALL_INDIRECT, SYSCALL) or (flow == TRAP and fact.code == Code.INT3):
-                if end not in self.walls:
-                    self.resumes.add(end)
-                    sources.setdefault(end, start)
-                    work.append(end)
             elif flow == JUMP_INDIRECT:
-                self.jumps[last] = start
+                self.jumps[here] = start
+            if flow in _ENDS or (flow == TRAP and fact.code != Code.INT3):
+                return
+            if flow not in (NEXT, COND):
+                if behind in self.walls:
+                    return
+                self.resumes.add(behind)
+            sources.setdefault(behind, start)
+            if behind in leaders:
+                return
+            leaders.add(behind)
+            if behind in code:
+                return
+            start = behind
+        if low + at > start:  # the end of the segment
+            self.runs[start] = last
+            self.ends[low + at] = start
 
     def chain(self, jump: int, length: int) -> list[tuple[int, Facts]]:
         """The instructions that lead to an indirect jump: its run, before it those it falls from or is jumped from."""
@@ -149,31 +182,29 @@ def padding(fact: Facts) -> bool:
     return fact.mnemonic in (Mnemonic.NOP, Mnemonic.INT3) or fact is _ZEROS
 
 
-def judge(stream: Stream, start: int, end: int) -> tuple[list[int], int, int]:
-    """What stands in a gap between known code: (where code seems to start, bytes of data, bytes of padding).
+def judge(gap: bytes, behind: bytes) -> tuple[list[int], int, int]:
+    """What stands in a gap between known code: (offsets where code seems to start, bytes of data, of padding).
 
     Code is what decodes until control leaves it or until it falls exactly into the code behind the gap.
     """
+    end = len(gap)
     starts: list[int] = []
-    data = idle = 0
-    flow = RET
-    known: dict[int, Facts] = {}
-    at = start
-    while at < end:
-        last = stream.run(at, known)
-        first = at
-        while at < end and at <= last and padding(known[at]):
-            at += known[at].size
-        idle += min(at, end) - first
-        if at >= end or at > last:
-            continue
-        first = at
-        while at < end and at <= last:
-            at += known[at].size
-        if at > end or known[last].flow == INVALID or (known[last].flow == NEXT and at < end):
-            data += end - first
+    at = idle = first = 0
+    flow, fresh = RET, True
+    for fact in stream(gap + behind, 0):
+        if fresh and padding(fact):
+            idle += min(fact.size, end - at)
+            at += fact.size
+        else:
+            if fresh:
+                first, fresh = at, False
+            at += fact.size
+            if at > end or fact.flow == INVALID:
+                return starts, end - first, idle
+            if fact.flow or at == end:
+                if flow not in (COND, CALL, CALL_INDIRECT, SYSCALL):
+                    starts.append(first)
+                flow, fresh = fact.flow, True
+        if at >= end:
             break
-        if flow not in (COND, CALL, CALL_INDIRECT, SYSCALL):
-            starts.append(first)
-        flow = known[last].flow
-    return starts, data, idle
+    return starts, 0, idle

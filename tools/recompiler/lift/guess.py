@@ -50,6 +50,8 @@ class Guesser:
         self.others: set[int] = set()
         self.inline: list[tuple[int, int]] = []
         self._tried: dict[int, tuple[int, int]] = {}  # jump -> what there was to look at
+        self._plain: set[int] = set()  # jumps through one word
+        self._rows: dict[int, Value] = {}  # jumps that compute where they lead without a table
         self._vague: set[int] = set()  # jumps whose table's address was assumed, or that were missed
         self._looked: set[tuple[int, int, int]] = set()  # (jump's function, table, origin) that were scanned
         self._budget = 2 * sum(b - a for a, b in discovery.binary.text) + 65536  # about a microsecond or ten each
@@ -64,8 +66,10 @@ class Guesser:
         self._bases = sorted(discovery.bases)
         self._labels = sorted(discovery.labels)
         new: list[int] = []
-        for jump in sorted(discovery.explorer.jumps):
-            if jump not in self.found:
+        for jump in sorted(discovery.explorer.jumps.keys() - self.found.keys() - self._plain):
+            if discovery.explorer.code[jump].rip is not None:
+                self._plain.add(jump)
+            else:
                 guess = self._guess(jump)
                 if guess is not None:
                     self.found[jump] = guess
@@ -86,16 +90,20 @@ class Guesser:
         self._budget -= 4
         if self._budget < 0:
             return None
-        code = self.discovery.explorer.chain(jump, _CHAIN)
-        value, _ = tables.evaluate(code)
-        if value is not None and not value.size:
-            self._row(jump, value)
+        if jump in self._rows:
+            self._row(jump, self._rows[jump])
             return None
+        code = self.discovery.explorer.chain(jump, _CHAIN)
         rows = _span(self._bases, *self._extent(jump))
         tried = len(code), len(rows)
         if self._tried.get(jump) == tried:
             return None
         self._tried[jump] = tried
+        value, _ = tables.evaluate(code)
+        if value is not None and not value.size:
+            self._rows[jump] = value
+            self._row(jump, value)
+            return None
         if value is not None:
             targets = self._targets(jump, code, value)
             if targets:
