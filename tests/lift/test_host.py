@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -409,6 +410,17 @@ def test_what_the_table_refuses_kills_whoever_gets_round_it(
                 inject.syscall_in(process.pid, number, *arguments)
         finally:
             process.kill()
+
+
+def test_the_c_library_is_told_that_there_is_no_clone3(tmp_path: Path) -> None:
+    guest = Guest(tmp_path, [syscall(0, 0, DATA, 1), syscall(EXIT, 0)])
+    with subprocess.Popen([str(RUNNER), *map(str, guest.files), "program"], stdin=subprocess.PIPE) as process:
+        try:
+            while Path(f"/proc/{process.pid}/syscall").read_text().split()[0] != "0":
+                pass
+            assert inject.syscall_in(process.pid, 435) == -errno.ENOSYS
+        finally:
+            process.communicate(b"x")
 
 
 @pytest.mark.parametrize(

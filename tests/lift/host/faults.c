@@ -38,7 +38,33 @@ static long __attribute__((noinline)) deep(volatile long *above) {
     return here[0] < 0 ? 0 : deep(here) + here[1];
 }
 
+/* Goes to places that no branch, table or pointer names, as Go's runtime does. */
+__asm__(".text\n"
+        ".type odd, @function\n"
+        "odd:\n"
+        "    nop\n"
+        "    call landed\n"
+        "    jmp 1f\n"
+        "    nop\n"
+        "1:  ret\n"
+        ".size odd, . - odd\n");
+void odd(void);
+void landed(void);
+static volatile int landings, first = 1, last = 8;
+
+void landed(void) {
+    landings++;
+}
+
+static void odd_places(void) {
+    odd();
+    ((void (*)(void))((char *)odd + first))();
+    ((void (*)(void))((char *)odd + last))();
+    SAY(landings);
+}
+
 void faults(void) {
+    odd_places();
     struct sigaction action = {.sa_sigaction = report, .sa_flags = SA_SIGINFO};
     sigaction(SIGFPE, &action, NULL);
     sigaction(SIGILL, &action, NULL);
