@@ -377,6 +377,22 @@ export fn x87_curve(opcode: u32) void {
     push(&c, if (result.isNan()) result else if (opcode == 0xf2) one else curve.cosine(&c, x));
 }
 
+// ---- MMX
+
+fn enterMmx() void {
+    state().status &= ~@as(u16, 7 << 11);
+    state().tags = 0xff;
+}
+export fn x87_mmx(r: u32) u64 {
+    enterMmx();
+    return state().r[r & 7].m;
+}
+export fn x87_set_mmx(r: u32, m: u64) void {
+    enterMmx();
+    state().r[r & 7].m = m;
+    state().r[r & 7].e = 0xffff;
+}
+
 // ---- control
 
 export fn x87_control() u32 {

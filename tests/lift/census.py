@@ -169,9 +169,12 @@ What of x86-64 is lifted. This page is made by `python tests/lift/census.py page
 are of Debian 12's files (`tests/lift/census.tsv`).
 
 {forms} forms have a row in the table of forms ({seen} of them occur below). Each is compared with the CPU that runs the
-tests: registers, vectors, memory, the flags that the manual defines, faults (`tests/lift/oracle`). `make test` runs a
-few instructions and states of each form, `make figures` 12 instructions and 2,000 states of each, with all flags
-wanted and with each flag alone. What is left out there stands with its reason in `tests/lift/oracle/exclusions.py`.
+tests: registers, vectors, the x87's stack and words, memory, the flags that the manual defines, faults
+(`tests/lift/oracle`). `make test` runs a few instructions and states of each form, `make figures` 12 instructions and
+2,000 states of each, with all flags wanted and with each flag alone. Random functions of a few blocks show the same of
+instructions together: what one leaves to the next, with the liveness and the control flow that emission makes of them.
+What is left out stands with its reason in `tests/lift/oracle/exclusions.py`; what the manual leaves to each CPU is not
+compared, and approximations are compared by the manual's bounds (`defined.py`, `states.py`, `x87.h` there).
 
 Where lifted code is not what the manual or this CPU has:
 
@@ -179,6 +182,12 @@ Where lifted code is not what the manual or this CPU has:
   do on a CPU that has them: compilers write `rep bsf` for both BSF and TZCNT, and a program that does not ask must find
   what its compiler meant. XGETBV is SIGILL.
 - Flags that the manual leaves undefined are 0, or what they were, or what the rule for the defined case gives.
+- RCPPS, RSQRTPS and their scalar forms give the rounded quotient, the same bits on every CPU.
+- MINPS, MAXPS and their like of a register with itself are not lifted.
+- The x87 is computed in 80 bits by code of its own (`csrc/x87`), with all rounding and precision modes, stack faults
+  and exceptions; the transcendental instructions are correctly rounded but for about one case in 2^50. An exception
+  that the control word unmasks is told in the status word and raises no signal. The pointers to the last instruction
+  and operand, and its opcode, are 0. MMX works on the same registers.
 - A vector operand of 16 bytes that must be aligned and is not: no fault, it is read and written as it lies.
   CMPXCHG16B does fault.
 - A repeated MOVS or STOS that runs upward and does not overlap onto itself is one copy: if a page of it faults, nothing

@@ -38,7 +38,19 @@ _STACK: Final = {_M.PUSH, _M.POP, _M.PUSHFQ}
 _LEFT_OUT: Final = {
     *TRANSCENDENTAL,
     *APPROXIMATE,
-    *(_M.STMXCSR, _M.LDMXCSR, _M.POPFQ, _M.POPF, _M.WRFSBASE, _M.WRGSBASE, _M.ENTER, _M.LEAVE, _M.XLATB, _M.MASKMOVDQU),
+    *(
+        _M.STMXCSR,
+        _M.LDMXCSR,
+        _M.POPFQ,
+        _M.POPF,
+        _M.WRFSBASE,
+        _M.WRGSBASE,
+        _M.ENTER,
+        _M.LEAVE,
+        _M.XLATB,
+        _M.MASKMOVDQU,
+        _M.MASKMOVQ,
+    ),
     # The x87's status word has bits that the manual leaves undefined, and images of the state have more.
     *(_M.FNSTSW, _M.FXAM, _M.FLDCW, _M.FNSTCW, _M.FNSTENV, _M.FLDENV, _M.FNSAVE, _M.FRSTOR, _M.FBLD, _M.FNINIT),
     *(_M.FXSAVE, _M.FXSAVE64, _M.FXRSTOR, _M.FXRSTOR64, _M.FPREM, _M.FPREM1),

@@ -8,7 +8,7 @@ from typing import Final
 FAMILIES: Final = (
     *("move", "alu", "shift", "muldiv", "bit", "string", "system", "atomic"),
     *("sse_move", "sse_int", "sse_shuffle", "sse_float", "sse_convert", "sse_state"),
-    *("x87_move", "x87_arith", "x87_state"),
+    *("x87_move", "x87_arith", "x87_state", "mmx"),
 )
 
 

@@ -7,8 +7,8 @@ from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import lanes, mnemonic, set_xmm, zero
 from recompiler.lift.regs import I64, V128
 
-# Two operands, one wasm instruction: destination first, unless the name is in _SWAPPED.
-_BINARY = {
+# Two operands, one wasm instruction: destination first, unless the name is in SWAPPED.
+BINARY = {
     "PADDB": "i8x16.add",
     "PADDW": "i16x8.add",
     "PADDD": "i32x4.add",
@@ -66,7 +66,7 @@ _BINARY = {
     "PACKSSDW": "i16x8.narrow_i32x4_s",
     "PACKUSDW": "i16x8.narrow_i32x4_u",
 }
-_SWAPPED = ("PANDN", "ANDNPS", "ANDNPD")  # wasm's andnot complements its second operand, x86's its first
+SWAPPED = ("PANDN", "ANDNPS", "ANDNPD")  # wasm's andnot complements its second operand, x86's its first
 # Of a register with itself these need no register at all.
 _ZERO_OF_SAME = ("PXOR", "XORPS", "XORPD", "PANDN", "ANDNPS", "ANDNPD", "PSUBB", "PSUBW", "PSUBD", "PSUBQ")
 _ONES_OF_SAME = ("PCMPEQB", "PCMPEQW", "PCMPEQD", "PCMPEQQ")
@@ -77,7 +77,7 @@ def operands(a: Asm) -> tuple[Local, Local]:
     return a.read(0, 128), a.read(1, 128)
 
 
-@form("{" + ",".join(_BINARY) + "} xmm1, xmm2/m128", page="2B, under the name")
+@form("{" + ",".join(BINARY) + "} xmm1, xmm2/m128", page="2B, under the name")
 def binary(a: Asm) -> None:
     name = mnemonic(a)
     x, y = operands(a)
@@ -86,8 +86,8 @@ def binary(a: Asm) -> None:
     elif x == y and name in _ONES_OF_SAME:
         a.vector(-1 & (1 << 64) - 1, -1 & (1 << 64) - 1)
     else:
-        a.get(*((y, x) if name in _SWAPPED else (x, y)))
-        a.op(_BINARY[name])
+        a.get(*((y, x) if name in SWAPPED else (x, y)))
+        a.op(BINARY[name])
     set_xmm(a)
 
 
@@ -135,23 +135,23 @@ def sum_of_differences(a: Asm) -> None:
 
 # ---- shifts
 
-_SHAPES = {"W": ("i16x8", 16), "D": ("i32x4", 32), "Q": ("i64x2", 64)}
-_SHIFTS = {"PSLL": "shl", "PSRL": "shr_u", "PSRA": "shr_s"}
-_NAMES = [f"{kind}{lane}" for kind in _SHIFTS for lane in _SHAPES if (kind, lane) != ("PSRA", "Q")]
+SHAPES = {"W": ("i16x8", 16), "D": ("i32x4", 32), "Q": ("i64x2", 64)}
+SHIFTS = {"PSLL": "shl", "PSRL": "shr_u", "PSRA": "shr_s"}
+_NAMES = [f"{kind}{lane}" for kind in SHIFTS for lane in SHAPES if (kind, lane) != ("PSRA", "Q")]
 
 
 @form("{" + ",".join(_NAMES) + "} xmm1, imm8", page="2B PSLLW, PSRAW, PSRLW")
 def shift_immediate(a: Asm) -> None:
     """Counts beyond the lane give 0, or for PSRA the sign."""
     name = mnemonic(a)
-    shape, bits = _SHAPES[name[4]]
+    shape, bits = SHAPES[name[4]]
     count = a.immediate(1) & 0xFF
     if count >= bits and name[:4] != "PSRA":
         zero(a)
     else:
         a.get(a.read(0))
         a.op("i32.const", min(count, bits - 1))
-        a.op(f"{shape}.{_SHIFTS[name[:4]]}")
+        a.op(f"{shape}.{SHIFTS[name[:4]]}")
     set_xmm(a)
 
 
@@ -159,8 +159,8 @@ def shift_immediate(a: Asm) -> None:
 def shift_variable(a: Asm) -> None:
     """The count is the low half of the source, all 64 bits of it."""
     name = mnemonic(a)
-    shape, bits = _SHAPES[name[4]]
-    how = _SHIFTS[name[:4]]
+    shape, bits = SHAPES[name[4]]
+    how = SHIFTS[name[:4]]
     a.get(a.read(1, 128))
     a.op("f64x2.extract_lane", 0)
     a.op("i64.reinterpret_f64")

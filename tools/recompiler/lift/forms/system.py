@@ -24,6 +24,13 @@ def nothing(a: Asm) -> None:
     del a
 
 
+@form("CLFLUSH m8", page="2A CLFLUSH")
+def clflush(a: Asm) -> None:
+    """As a load."""
+    a.load(0, 8)
+    a.op("drop")
+
+
 @form("CPUID", page="2A CPUID")
 def cpuid(a: Asm) -> None:
     a.gpr(RAX, 32)
