@@ -21,7 +21,7 @@ from recompiler.lift import lifter, objectfile
 from recompiler.lift.objectrun import HOST
 
 SECONDS: Final = 60  # nothing here takes long: what does not end in this time hangs
-ENVIRONMENT: Final = {"PATH": "/nowhere", "HOME": "/home/nobody", "TZ": "UTC", "LC_ALL": "C"}
+ENVIRONMENT: Final = {"PATH": "/nowhere", "HOME": "/nowhere", "TZ": "UTC", "LC_ALL": "C"}
 TARGET: Final = "x86_64-linux"
 TIME: Final = 1_600_000_000  # of every file that a run finds
 ZIG: Final = (sys.executable, "-m", "ziglang")

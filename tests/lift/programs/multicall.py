@@ -57,7 +57,8 @@ def link(
     for level in sorted(folder.iterdir()):
         for suffix in (".c", ".cc"):
             if found := sorted(level.glob(f"*{suffix}")):
-                words = [*position, level.name, *flags, f"-I{SOURCES}", "-c", *found]
+                standard = "-std=c++20" if suffix == ".cc" else "-std=gnu17"
+                words = [*position, level.name, standard, *flags, f"-I{SOURCES}", "-c", *found]
                 compile_(compiler, words, cxx=suffix == ".cc", folder=level)
     objects = sorted(folder.glob("*/*.o"))
     declarations = "".join(f"int {path.stem}_main(int, char **);\n" for path in sources)

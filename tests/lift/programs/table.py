@@ -17,6 +17,8 @@ ENDS: Final = (
 RUNS: Final[dict[str, tuple[Run, ...]]] = {
     "ends": tuple(Run((how,)) for how in ENDS),
     "environment": (Run(), Run(("one", "", "two words", "x" * 1000))),
+    "document": (Run(), Run((), b'{"x": [1, 2, {"y": "z"}]'), Run((), b"[[[1e5, -0]]]"), Run((), b"[" * 60)),
+    "exceptions": (Run(), Run(("uncaught",)), Run(("noexcept",))),
     "files": (Run(), Run(("word",))),
     "filter": (
         Run((), LINES),
@@ -25,6 +27,7 @@ RUNS: Final[dict[str, tuple[Run, ...]]] = {
         Run(("-x",), LINES),
         Run(("-s",), b""),
     ),
+    "streams": (Run(), Run((), b"to be or not to be\n\nthat is the question\n")),
 }
 # Programs that are not run yet, and why.
 WAITING: Final = {"timer": "a signal reaches a loop without syscalls at its safepoints, which are not emitted yet"}

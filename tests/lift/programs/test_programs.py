@@ -13,22 +13,29 @@ from lift.programs.executable import COMPILERS, HOST, Executable
 
 pytestmark = pytest.mark.skipif(not HOST.exists(), reason="no host of lifted programs was built for this machine")
 SEED = 1
-Linked = Callable[[str, bool, int], Executable]
+
+
+def long(test: Callable[..., None]) -> Callable[..., None]:
+    """A test of `make figures`."""
+    return pytest.mark.figures(pytest.mark.skipif(not FIGURES, reason="long: make figures")(test))
+
+
+Linked = Callable[..., Executable]
 
 
 @pytest.fixture(scope="module")
 def linked(tmp_path_factory: pytest.TempPathFactory) -> Linked:
-    """The C programs in one executable, by (compiler, static PIE, which level comes first); each is lifted once."""
+    """Programs in one executable, by (compiler, static PIE, which level comes first); each is lifted once."""
     folder = tmp_path_factory.mktemp("programs")
-    made: dict[tuple[str, bool, int], Executable] = {}
+    made: dict[tuple[object, ...], Executable] = {}
 
-    def make(name: str, pie: bool, level: int) -> Executable:
+    def make(name: str, pie: bool, level: int, programs: tuple[Path, ...] = table.C) -> Executable:
         compiler = COMPILERS[name]
         if missing := compiler.missing():
             pytest.skip(f"no {missing} here: apt-get install gcc g++ libc6-dev")
-        key = (name, pie, level)
+        key = (name, pie, level, programs)
         if key not in made:
-            made[key] = multicall.link(folder / str(len(made)), table.C, compiler, pie=pie, first_level=level)
+            made[key] = multicall.link(folder / str(len(made)), programs, compiler, pie=pie, first_level=level)
         return made[key]
 
     return make
@@ -52,13 +59,21 @@ def test_programs_do_the_same_when_calls_and_returns_go_through_the_pc_map(linke
     assert reentry.Reentering.left > 1000
 
 
-@pytest.mark.figures
-@pytest.mark.skipif(not FIGURES, reason="long: make figures")
+@long
 @pytest.mark.parametrize("level", range(5))
 @pytest.mark.parametrize("pie", [False, True], ids=["exec", "static-pie"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_programs_of_every_level_do_as_the_native_ones(
     linked: Linked, compiler: str, pie: bool, level: int, tmp_path: Path
 ) -> None:
-    executable = linked(compiler, pie, level)
-    check(executable, table.C, tmp_path)
+    check(linked(compiler, pie, level), table.C, tmp_path)
+
+
+@long
+@pytest.mark.parametrize("pie", [False, True], ids=["exec", "static-pie"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_programs_of_cxx_do_as_the_native_ones(linked: Linked, compiler: str, pie: bool, tmp_path: Path) -> None:
+    executable = linked(compiler, pie, 3 * pie, table.CXX)
+    check(executable, table.CXX, tmp_path)
+    if not pie:
+        check(Executable(executable.path, reentry.lifting(SEED)), table.CXX, tmp_path)

@@ -26,11 +26,12 @@
         }                                                                                                              \
         return sum;                                                                                                    \
     }
-SIZED(1)
-SIZED(2) SIZED(3) SIZED(4) SIZED(5) SIZED(6) SIZED(7) SIZED(8) SIZED(9) SIZED(11) SIZED(12) SIZED(15) SIZED(16)
-    SIZED(17) SIZED(24) SIZED(31) SIZED(32) SIZED(33) SIZED(64) SIZED(100) SIZED(1000)
+// clang-format off
+SIZED(1) SIZED(2) SIZED(3) SIZED(4) SIZED(5) SIZED(6) SIZED(7) SIZED(8) SIZED(9) SIZED(11) SIZED(12)
+SIZED(15) SIZED(16) SIZED(17) SIZED(24) SIZED(31) SIZED(32) SIZED(33) SIZED(64) SIZED(100) SIZED(1000)
+    // clang-format on
 
-        struct ff {
+    struct ff {
     float a, b;
 };
 struct fff {
