@@ -7,37 +7,28 @@ not equal: returned upward, until somebody's return address is equal, or to `run
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-from iced_x86 import Code, Instruction, Mnemonic
+from iced_x86 import Code, Mnemonic
 
 from recompiler.lift import liveness, regs
-from recompiler.lift.asm import FUNCTION, PLACE, Asm
+from recompiler.lift.asm import Asm
+from recompiler.lift.code import PC, Writer
 from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, RET, SYSCALL, TRAP, Facts
-from recompiler.lift.flags import CONDITIONS, composites
-from recompiler.lift.flow import FlagsAcross, Flow, Node, primitives
+from recompiler.lift.flags import CONDITIONS
+from recompiler.lift.flow import FlagsAcross, Flow, Node
 from recompiler.lift.function import Function, JumpTable
 from recompiler.lift.links import Links
-from recompiler.lift.regs import FLAG_BIT, GPR, R11, RAX, RCX, RSP, STATUS, SWITCH, TEMPORARIES
-from recompiler.lift.runtime import CODE_TYPE, ENTRY_BITS, NUMBER_BITS
-from recompiler.lift.shape import Edge, Shape, shape
+from recompiler.lift.regs import FLAG_BIT, GPR, R11, RAX, RCX, RSP, STATUS, SWITCH
+from recompiler.lift.shape import Edge, shape
 from recompiler.merge import leb
 
-ADDRESS_MAX: Final = 1 << 31
 SIGILL, SIGTRAP, SIGSEGV = 4, 5, 11
 EFLAGS_AFTER_SYSCALL: Final = 0x202  # r11; the status flags are not put there
-LOCALS: Final = (
-    leb.u32(3 + len(TEMPORARIES))
-    + b"".join(leb.u32(n) + bytes((type_,)) for n, type_ in ((16, regs.I64), (16, regs.V128), (11, regs.I32)))
-    + b"".join(leb.u32(n) + bytes((type_,)) for type_, n in TEMPORARIES)
-)
-PC: Final = regs.FIRST_TEMPORARY + TEMPORARIES[0][1] + TEMPORARIES[1][1] - 1  # the last i64 temporary
 Marks = list[tuple[int, int]]  # (offset in the code, address of the instruction whose wasm begins there; 0: none)
-PLACE_IN_TEXT: Final = PC - 1
-ROW: Final = regs.FIRST_TEMPORARY  # the first i32 temporary: of the pc map
 _SYSCALL_ARGUMENTS: Final = (RAX, regs.RDI, regs.RSI, regs.RDX, regs.R10, regs.R8, regs.R9)
 _FAULTS: Final[dict[int, int]] = {Mnemonic.INT3: SIGTRAP, Mnemonic.HLT: SIGSEGV, Mnemonic.INT: SIGSEGV}
 _COUNTERS: Final = frozenset(
@@ -65,20 +56,13 @@ def emit(function: Function, links: Links, across: FlagsAcross, marks: Marks | N
     return _Emitter(Flow(function, across), links, marks).run()
 
 
-class _Emitter:
+class _Emitter(Writer):
     def __init__(self, flow: Flow, links: Links, marks: Marks | None) -> None:
+        super().__init__(shape(flow.succ(), flow.entry_of), links)
         self.flow = flow
         self.marks = marks
-        self.links = links
         self.numbers = links.numbers
-        self.out = bytearray(LOCALS)
-        self.places: list[tuple[int, int]] = []
         self.unlifted: list[tuple[int, str]] = []
-        self.shape: Shape = shape(flow.succ(), flow.entry_of)
-        self.position = {node: at for at, node in enumerate(self.shape.order)}
-        self.labels: dict[int, int] = {}  # node -> height of its scope
-        self.height = 0
-        self.at = 0  # position of the node that is being emitted
         self.site = {node: address for address, node in flow.resume.items()}
 
     def run(self) -> Body:
@@ -121,104 +105,9 @@ class _Emitter:
         if self.marks is not None:
             self.marks.append((len(self.out), address))
 
-    def op(self, *codes: int) -> None:
-        self.out += bytes(codes)
-
-    def get(self, local: int) -> None:
-        self.out += b"\x20" + leb.u32(local)
-
-    def set(self, local: int) -> None:
-        self.out += b"\x21" + leb.u32(local)
-
-    def i32(self, value: int) -> None:
-        self.out += b"\x41" + leb.s64(value)
-
-    def i64(self, value: int) -> None:
-        self.out += b"\x42" + leb.s64(value)
-
-    def address(self, address: int) -> None:
-        """An i64 constant that moves with the base."""
-        self.out += b"\x42"
-        self.places.append((len(self.out), address))
-        self.out += PLACE
-
-    def call(self, name: str, *, tail: bool = False) -> None:
-        self.out += (b"\x12" if tail else b"\x10") + leb.u32(FUNCTION[name])
-
-    def spill(self, node: Node) -> None:
+    def leaving(self, node: Node) -> None:
         """What is dirty, and the flags that the other side reads, into the globals."""
-        self.out += _spill(node.dirty | node.flags_out << FLAG_BIT)
-
-    def reload(self, mask: int) -> None:
-        """Registers and flags of a mask out of the globals; composites out of their parts."""
-        self.out += _reload(mask)
-
-    def code(self, code: bytes, places: Sequence[tuple[int, int]], end: int) -> bool:
-        """A template of the instruction that ends at this address; False when it names one that cannot be."""
-        base = len(self.out)
-        for offset, displacement in places:
-            if not 0 <= end + displacement < ADDRESS_MAX:
-                return False
-            self.places.append((base + offset, end + displacement))
-        self.out += code
-        return True
-
-    # ---- branches
-
-    def depth(self, target: int, more: int = 0) -> int:
-        return self.height - 1 - self.labels[target] + more
-
-    def go(self, edge: Edge, more: int = 0) -> None:
-        """A branch, or nothing when the target comes next and no block of ours is open."""
-        if edge.select:
-            self.i32(edge.select)
-            self.set(regs.ENTRY)
-        if more or self.position[edge.target] != self.at + 1:
-            self.out += b"\x0c" + leb.u32(self.depth(edge.target, more))
-
-    def go_if(self, edge: Edge) -> None:
-        """A branch when the i32 on the stack is not 0."""
-        if edge.select:
-            self.op(0x04, 0x40)
-            self.go(edge, 1)
-            self.op(0x0B)
-        else:
-            self.out += b"\x0d" + leb.u32(self.depth(edge.target))
-
-    def switch(self, edges: Sequence[Edge | None], push: bytes) -> None:
-        """br_table on what push leaves on the stack; goes on behind it for None, and for an index beyond the edges."""
-        slow = list({id(edge): edge for edge in edges if edge is not None and edge.select}.values())
-        level = {id(edge): n for n, edge in enumerate(slow)}
-        self.out += b"\x02\x40" * (1 + len(slow))
-        self.out += push + b"\x0e" + leb.u32(len(edges))
-        for edge in edges:
-            if edge is None:
-                depth = len(slow)
-            elif edge.select:
-                depth = level[id(edge)]
-            else:
-                depth = self.depth(edge.target, 1 + len(slow))
-            self.out += leb.u32(depth)
-        self.out += leb.u32(len(slow))
-        for n, edge in enumerate(slow):
-            self.op(0x0B)
-            self.go(edge, len(slow) - n)
-        self.op(0x0B)
-
-    def dispatch(self, edges: Sequence[Edge]) -> None:
-        """Goes on by the selector; for 0 behind it."""
-        arms = {edge.key: edge for edge in edges if edge.key}
-        if not arms:
-            return
-        low, high = min(arms), max(arms)
-        self.op(0x02, 0x40, 0x20, regs.ENTRY, 0x45, 0x0D, 0)
-        push = b"\x20" + leb.u32(regs.ENTRY)
-        if low:
-            push += b"\x41" + leb.s64(low) + b"\x6b"
-        self.height += 1
-        self.switch([arms.get(key) for key in range(low, high + 1)], push)
-        self.height -= 1
-        self.op(0x0B)
+        self.spill(node.dirty | node.flags_out << FLAG_BIT)
 
     # ---- nodes
 
@@ -250,6 +139,9 @@ class _Emitter:
         count = len(infos) if straight else len(infos) - 1
         wants = self.wants(node)
         address = block.start
+        if node.safepoint:
+            self.mark(address)
+            self.safepoint(node)
         for n in range(count):
             facts = block.facts[n]
             self.mark(address)
@@ -271,6 +163,14 @@ class _Emitter:
         else:
             self.mark(address)
             self.terminator(node, edges, address)
+
+    def safepoint(self, node: Node) -> None:
+        """Leaves when a signal waits, to come back here."""
+        flags = self.flow.flags_resumed(node.block.start)
+        self.if_pending()
+        self.spill(node.dirty_in & node.live_in | flags << FLAG_BIT)
+        self.address(node.block.start)
+        self.op(0x0F, 0x0B)
 
     def wants(self, node: Node) -> list[int]:
         """For each instruction the flags that are read after it."""
@@ -319,17 +219,20 @@ class _Emitter:
         stub = self.links.stubs.get(address)
         if stub is not None:
             self.operand(*stub)
-            self.spill(node)
+            self.leaving(node)
             self.jump()
             return
-        self.spill(node)
+        self.leaving(node)
         found = self.numbers.get(address)
-        if found is None:
+        if found is not None:  # functions that jump to each other can be a loop
+            self.if_pending()
             self.address(address)
-            self.op(0x0F)
-        else:
+            self.op(0x0F, 0x0B)
             self.i32(found[1])
             self.out += b"\x12" + leb.u32(found[0])
+        else:
+            self.address(address)
+            self.op(0x0F)
 
     # ---- terminators
 
@@ -346,7 +249,7 @@ class _Emitter:
             stub = self.links.stubs.get(target)
             if stub is not None:
                 self.operand(*stub)
-            self.spill(node)
+            self.leaving(node)
             found = self.numbers.get(target)
             if stub is not None:
                 self.enter()
@@ -360,7 +263,7 @@ class _Emitter:
         elif flow == CALL_INDIRECT:
             self.operand(facts, node.block.end)
             self.push_return(node.block.end)
-            self.spill(node)
+            self.leaving(node)
             self.enter()
             self.returned(node, edges)
         elif flow == JUMP_INDIRECT:
@@ -370,7 +273,7 @@ class _Emitter:
         elif flow == SYSCALL:
             self.syscall(node, edges)
         elif flow == TRAP and facts.mnemonic in (Mnemonic.UD2, Mnemonic.UD1, Mnemonic.UD0, *_FAULTS):
-            self.spill(node)
+            self.leaving(node)
             self.i32(_FAULTS.get(facts.mnemonic, SIGILL))
             self.address(node.block.end if facts.mnemonic == Mnemonic.INT3 else address)
             self.call("fault")
@@ -414,13 +317,6 @@ class _Emitter:
                 self.op(0x45)
             self.op(0x71)
 
-    def push_return(self, address: int) -> None:
-        self.get(GPR + RSP)
-        self.i64(-8)
-        self.op(0x7C, 0x22, GPR + RSP, 0xA7)
-        self.address(address)
-        self.out += b"\x37\x00\x00"
-
     def returned(self, node: Node, edges: Mapping[int, Edge]) -> None:
         """A pc is on the stack: on at the return site if it is that."""
         site = self.flow.resume.get(node.block.end)
@@ -450,55 +346,8 @@ class _Emitter:
             targets = [number.get(target) for target in node.table.targets]
             self.switch([None if target is None else edges[target] for target in targets], b"\x20" + leb.u32(SWITCH))
         self.operand(facts, node.block.end)
-        self.spill(node)
+        self.leaving(node)
         self.jump()
-
-    def look_up(self) -> None:
-        """ROW = what the pc map has for PC; leaves the block around it when PC cannot be entered."""
-        start, size = self.links.text
-        self.get(PC)
-        self.address(start)
-        self.op(0x7D, 0x22, PLACE_IN_TEXT)
-        self.i64(size)
-        self.op(0x5A, 0x0D, 0)
-        self.get(PLACE_IN_TEXT)
-        self.op(0xA7, 0x41, 2, 0x74, 0x28, 0x42, 0x01, 0x00, 0x22, ROW, 0x45, 0x0D, 0)
-
-    def number(self) -> None:
-        """The place in the table of the function that ROW names."""
-        self.get(ROW)
-        self.i32(ENTRY_BITS)
-        self.op(0x76)
-        self.i32((1 << NUMBER_BITS) - 1)
-        self.op(0x71)
-
-    def entry(self) -> None:
-        """The number of the entry that ROW names."""
-        self.get(ROW)
-        self.i32((1 << ENTRY_BITS) - 1)
-        self.op(0x71)
-
-    def enter(self) -> None:
-        """A call to PC: leaves where the guest went on, which is PC itself when it cannot be entered."""
-        self.op(0x02, regs.I64)
-        self.get(PC)
-        self.look_up()
-        self.op(0x1A)
-        self.entry()
-        self.number()
-        self.op(0x11, CODE_TYPE, 0, 0x0B)
-
-    def jump(self) -> None:
-        """A jump to PC: into a function's start as a tail call, to any other place by returning it, so that the wasm
-        stack unwinds (a longjmp must not pile up frames)."""
-        self.op(0x02, 0x40)
-        self.look_up()
-        self.entry()
-        self.op(0x0D, 0, 0x41, 0)
-        self.number()
-        self.op(0x13, CODE_TYPE, 0, 0x0B)
-        self.get(PC)
-        self.op(0x0F)
 
     def ret(self, node: Node, facts: Facts) -> None:
         pops = 8 + (facts.insn.immediate16 if facts.code == Code.RETNQ_IMM16 else 0)
@@ -509,7 +358,7 @@ class _Emitter:
         self.i64(pops)
         self.op(0x7C)
         self.set(GPR + RSP)
-        self.spill(node)
+        self.leaving(node)
         self.get(PC)
         self.op(0x0F)
 
@@ -521,9 +370,9 @@ class _Emitter:
         self.set(GPR + RCX)
         self.i64(EFLAGS_AFTER_SYSCALL)
         self.set(GPR + R11)
-        self.spill(node)
+        self.leaving(node)
         if site is not None:
-            self.out += _spill(self.flow.flags_resumed(following) << FLAG_BIT)
+            self.spill(self.flow.flags_resumed(following) << FLAG_BIT)
         for register in _SYSCALL_ARGUMENTS:
             self.get(GPR + register)
         self.address(following)
@@ -532,23 +381,6 @@ class _Emitter:
         self.out += b"\x24" + leb.u32(RAX)
         self.get(PC)
         self.returned(node, edges)
-
-
-@cache
-def _spill(mask: int) -> bytes:
-    return b"".join(b"\x20" + leb.u32(local) + b"\x24" + leb.u32(number) for local, number in regs.spills(mask))
-
-
-@cache
-def _reload(mask: int) -> bytes:
-    flags = mask >> FLAG_BIT & STATUS
-    plain = mask & ~(STATUS << FLAG_BIT) | primitives(flags) << FLAG_BIT
-    code = b"".join(b"\x23" + leb.u32(number) + b"\x21" + leb.u32(local) for local, number in regs.spills(plain))
-    if flags & regs.COMPOSITE:
-        asm = Asm(Instruction(), flags)
-        composites(asm, regs.PRIMITIVE)
-        code += asm.out
-    return code
 
 
 @cache

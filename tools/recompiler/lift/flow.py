@@ -4,7 +4,8 @@
     nodes 1..B         the blocks, in address order
     nodes B+1..        one per further entry (return sites, ...): takes what is live there out of the globals
 
-A boundary is where control leaves the wasm function: before it, what is dirty goes to the globals.
+A boundary is where control leaves the wasm function: before it, what is dirty goes to the globals. At a safepoint the
+code looks whether a signal waits, and leaves if so; what is dirty and live there goes to the globals.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Node:
     table: JumpTable | None
     leaves: bool  # some way out of this block is a boundary
     flags_out: int  # the six that a boundary must have in the globals
+    safepoint: bool  # at its start
+    dirty_in: int = 0
     dirty: int = 0  # at the end
     live_in: int = 0
     live_out: int = 0
@@ -132,7 +135,8 @@ class Flow:
         summary = liveness.summarize(infos)
         if block.flow == SYSCALL:
             summary.use |= SYSCALL_USE & ~summary.define
-        return Node(block, infos, summary, succ, outside, table, leaves, flags_out)
+        safepoint = block.start in self.function.safepoints
+        return Node(block, infos, summary, succ, outside, table, leaves, flags_out, safepoint)
 
     @staticmethod
     def target(block: Block) -> int:
@@ -149,17 +153,15 @@ class Flow:
     # ---- dataflow
 
     def _dirty(self) -> None:
-        """Registers that may differ from their globals at the end of each block; at an entry none do."""
+        """Registers that may differ from their globals at the start and end of each block; at an entry none do."""
         count = len(self.nodes)
-        into = [0] * (count + 1)
         work = list(range(count, 0, -1))
         while work:
-            n = work.pop()
-            node = self.nodes[n - 1]
-            node.dirty = out = into[n] | node.summary.define & DIRTIED
+            node = self.nodes[work.pop() - 1]
+            node.dirty = out = node.dirty_in | node.summary.define & DIRTIED
             for to in node.succ:
-                if to <= count and out & ~into[to]:
-                    into[to] |= out
+                if to <= count and out & ~self.nodes[to - 1].dirty_in:
+                    self.nodes[to - 1].dirty_in |= out
                     work.append(to)
 
     def _live(self) -> None:
@@ -185,6 +187,8 @@ class Flow:
                     out |= self.flags_resumed(node.block.end) << FLAG_BIT
             node.live_out = out
             live = node.summary.before(out)
+            if node.safepoint:  # the globals have the flags of which a composite is made
+                live |= primitives(live >> FLAG_BIT & STATUS) << FLAG_BIT
             if live != node.live_in:
                 node.live_in = live
                 for back in before[n]:

@@ -78,6 +78,7 @@ class Function:
     """Blocks by start in order of address; entries: start, then the other ways in, ascending.
 
     tables: by the address of the jump; they hold without condition. guarded: those that hold under their guard.
+    safepoints: entries at which a signal that waits is noticed.
     """
 
     start: int
@@ -86,6 +87,7 @@ class Function:
     entries: list[int] = field(default_factory=list)
     tables: dict[int, JumpTable] = field(default_factory=dict)
     guarded: dict[int, JumpTable] = field(default_factory=dict)
+    safepoints: frozenset[int] = frozenset()
 
     @property
     def size(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from recompiler.lift import binary, discover, ledger, objectfile
+from recompiler.lift import binary, discover, ledger, objectfile, safepoints
 from recompiler.lift.asm import PLACE
 from recompiler.lift.emit import Body, emit
 from recompiler.lift.flow import FlagsAcross
@@ -65,6 +65,7 @@ class Made:
 
 def solve(program: Program, jobs: int, tell: Progress) -> tuple[list[Made], FlagsAcross]:
     """Every function; again those that hand flags over a boundary, until nobody is surprised."""
+    safepoints.place(program)
     across = FlagsAcross()
     links = Links.of(program)
     base = base_of(program)

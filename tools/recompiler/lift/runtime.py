@@ -122,9 +122,15 @@ def _jump(start: int, size: int) -> bytes:
 
 
 def _run(start: int, size: int) -> bytes:
-    """Runs from a pc until one that cannot be entered, and returns that."""
+    """Runs from a pc until one that cannot be entered, and returns that. A signal that waits comes first."""
     code = _Code((I32, 1), (I64, 1))
     code.op("loop", VOID)
+    code.op("global.get", regs.GLOBAL["pending"])
+    code.op("if", VOID)
+    code.op("local.get", 0)
+    code.op("call", FUNCTION["safepoint"])
+    code.op("local.set", 0)
+    code.op("end")
     _look_up(code, start, size)
     _push_entry(code)
     _push_number(code)

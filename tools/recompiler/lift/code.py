@@ -1,0 +1,228 @@
+"""In: the shape of a function. Out: its wasm, growing: instructions, branches between nodes, calls and jumps to a pc.
+
+A call or jump to a pc that is known only at run time reads the pc map (runtime.py) where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
+
+from iced_x86 import Instruction
+
+from recompiler.lift import regs
+from recompiler.lift.asm import FUNCTION, PLACE, Asm
+from recompiler.lift.flags import composites
+from recompiler.lift.flow import primitives
+from recompiler.lift.links import Links
+from recompiler.lift.regs import FLAG_BIT, GPR, RSP, STATUS, TEMPORARIES
+from recompiler.lift.runtime import CODE_TYPE, ENTRY_BITS, NUMBER_BITS
+from recompiler.lift.shape import Edge, Shape
+from recompiler.merge import leb
+
+ADDRESS_MAX: Final = 1 << 31
+LOCALS: Final = (
+    leb.u32(3 + len(TEMPORARIES))
+    + b"".join(leb.u32(n) + bytes((type_,)) for n, type_ in ((16, regs.I64), (16, regs.V128), (11, regs.I32)))
+    + b"".join(leb.u32(n) + bytes((type_,)) for type_, n in TEMPORARIES)
+)
+PC: Final = regs.FIRST_TEMPORARY + TEMPORARIES[0][1] + TEMPORARIES[1][1] - 1  # the last i64 temporary
+PLACE_IN_TEXT: Final = PC - 1
+ROW: Final = regs.FIRST_TEMPORARY  # the first i32 temporary: of the pc map
+
+
+class Writer:
+    """The locals and instructions of one wasm function.
+
+    places: (offset in out, address) of five-byte constants. at: the position in shape.order of what is written.
+    """
+
+    def __init__(self, shape: Shape, links: Links) -> None:
+        self.out = bytearray(LOCALS)
+        self.places: list[tuple[int, int]] = []
+        self.shape = shape
+        self.links = links
+        self.position = {node: at for at, node in enumerate(shape.order)}
+        self.labels: dict[int, int] = {}  # node -> height of its scope
+        self.height = 0
+        self.at = 0
+
+    # ---- instructions
+
+    def op(self, *codes: int) -> None:
+        self.out += bytes(codes)
+
+    def get(self, local: int) -> None:
+        self.out += b"\x20" + leb.u32(local)
+
+    def set(self, local: int) -> None:
+        self.out += b"\x21" + leb.u32(local)
+
+    def i32(self, value: int) -> None:
+        self.out += b"\x41" + leb.s64(value)
+
+    def i64(self, value: int) -> None:
+        self.out += b"\x42" + leb.s64(value)
+
+    def address(self, address: int) -> None:
+        """An i64 constant that moves with the base."""
+        self.out += b"\x42"
+        self.places.append((len(self.out), address))
+        self.out += PLACE
+
+    def call(self, name: str, *, tail: bool = False) -> None:
+        self.out += (b"\x12" if tail else b"\x10") + leb.u32(FUNCTION[name])
+
+    def code(self, code: bytes, places: Sequence[tuple[int, int]], end: int) -> bool:
+        """A template of the instruction that ends at this address; False when it names one that cannot be."""
+        base = len(self.out)
+        for offset, displacement in places:
+            if not 0 <= end + displacement < ADDRESS_MAX:
+                return False
+            self.places.append((base + offset, end + displacement))
+        self.out += code
+        return True
+
+    def spill(self, mask: int) -> None:
+        """Registers and flags of a mask into the globals."""
+        self.out += _spill(mask)
+
+    def reload(self, mask: int) -> None:
+        """Registers and flags of a mask out of the globals; composites out of their parts."""
+        self.out += _reload(mask)
+
+    def if_pending(self) -> None:
+        """`if`, for when a signal waits."""
+        self.out += b"\x23" + leb.u32(regs.GLOBAL["pending"]) + b"\x04\x40"
+
+    # ---- branches
+
+    def depth(self, target: int, more: int = 0) -> int:
+        return self.height - 1 - self.labels[target] + more
+
+    def go(self, edge: Edge, more: int = 0) -> None:
+        """A branch, or nothing when the target comes next and no block of ours is open."""
+        if edge.select:
+            self.i32(edge.select)
+            self.set(regs.ENTRY)
+        if more or self.position[edge.target] != self.at + 1:
+            self.out += b"\x0c" + leb.u32(self.depth(edge.target, more))
+
+    def go_if(self, edge: Edge) -> None:
+        """A branch when the i32 on the stack is not 0."""
+        if edge.select:
+            self.op(0x04, 0x40)
+            self.go(edge, 1)
+            self.op(0x0B)
+        else:
+            self.out += b"\x0d" + leb.u32(self.depth(edge.target))
+
+    def switch(self, edges: Sequence[Edge | None], push: bytes) -> None:
+        """br_table on what push leaves on the stack; goes on behind it for None, and for an index beyond the edges."""
+        slow = list({id(edge): edge for edge in edges if edge is not None and edge.select}.values())
+        level = {id(edge): n for n, edge in enumerate(slow)}
+        self.out += b"\x02\x40" * (1 + len(slow))
+        self.out += push + b"\x0e" + leb.u32(len(edges))
+        for edge in edges:
+            if edge is None:
+                depth = len(slow)
+            elif edge.select:
+                depth = level[id(edge)]
+            else:
+                depth = self.depth(edge.target, 1 + len(slow))
+            self.out += leb.u32(depth)
+        self.out += leb.u32(len(slow))
+        for n, edge in enumerate(slow):
+            self.op(0x0B)
+            self.go(edge, len(slow) - n)
+        self.op(0x0B)
+
+    def dispatch(self, edges: Sequence[Edge]) -> None:
+        """Goes on by the selector; for 0 behind it."""
+        arms = {edge.key: edge for edge in edges if edge.key}
+        if not arms:
+            return
+        low, high = min(arms), max(arms)
+        self.op(0x02, 0x40, 0x20, regs.ENTRY, 0x45, 0x0D, 0)
+        push = b"\x20" + leb.u32(regs.ENTRY)
+        if low:
+            push += b"\x41" + leb.s64(low) + b"\x6b"
+        self.height += 1
+        self.switch([arms.get(key) for key in range(low, high + 1)], push)
+        self.height -= 1
+        self.op(0x0B)
+
+    # ---- calls and jumps to PC
+
+    def push_return(self, address: int) -> None:
+        self.get(GPR + RSP)
+        self.i64(-8)
+        self.op(0x7C, 0x22, GPR + RSP, 0xA7)
+        self.address(address)
+        self.out += b"\x37\x00\x00"
+
+    def look_up(self) -> None:
+        """ROW = what the pc map has for PC; leaves the block around it when PC cannot be entered."""
+        start, size = self.links.text
+        self.get(PC)
+        self.address(start)
+        self.op(0x7D, 0x22, PLACE_IN_TEXT)
+        self.i64(size)
+        self.op(0x5A, 0x0D, 0)
+        self.get(PLACE_IN_TEXT)
+        self.op(0xA7, 0x41, 2, 0x74, 0x28, 0x42, 0x01, 0x00, 0x22, ROW, 0x45, 0x0D, 0)
+
+    def number(self) -> None:
+        """The place in the table of the function that ROW names."""
+        self.get(ROW)
+        self.i32(ENTRY_BITS)
+        self.op(0x76)
+        self.i32((1 << NUMBER_BITS) - 1)
+        self.op(0x71)
+
+    def entry(self) -> None:
+        """The number of the entry that ROW names."""
+        self.get(ROW)
+        self.i32((1 << ENTRY_BITS) - 1)
+        self.op(0x71)
+
+    def enter(self) -> None:
+        """A call to PC: leaves where the guest went on, which is PC itself when it cannot be entered."""
+        self.op(0x02, regs.I64)
+        self.get(PC)
+        self.look_up()
+        self.op(0x1A)
+        self.entry()
+        self.number()
+        self.op(0x11, CODE_TYPE, 0, 0x0B)
+
+    def jump(self) -> None:
+        """A jump to PC: into a function's start as a tail call, to any other place by returning it, so that the wasm
+        stack unwinds (a longjmp must not pile up frames); so too when a signal waits."""
+        self.op(0x02, 0x40)
+        self.out += b"\x23" + leb.u32(regs.GLOBAL["pending"]) + b"\x0d\x00"
+        self.look_up()
+        self.entry()
+        self.op(0x0D, 0, 0x41, 0)
+        self.number()
+        self.op(0x13, CODE_TYPE, 0, 0x0B)
+        self.get(PC)
+        self.op(0x0F)
+
+
+@cache
+def _spill(mask: int) -> bytes:
+    return b"".join(b"\x20" + leb.u32(local) + b"\x24" + leb.u32(number) for local, number in regs.spills(mask))
+
+
+@cache
+def _reload(mask: int) -> bytes:
+    flags = mask >> FLAG_BIT & STATUS
+    plain = mask & ~(STATUS << FLAG_BIT) | primitives(flags) << FLAG_BIT
+    code = b"".join(b"\x23" + leb.u32(number) + b"\x21" + leb.u32(local) for local, number in regs.spills(plain))
+    if flags & regs.COMPOSITE:
+        asm = Asm(Instruction(), flags)
+        composites(asm, regs.PRIMITIVE)
+        code += asm.out
+    return code
