@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from testbed import recompiler
+from blake3 import blake3
+from testbed import FIGURES, recompiler
 
 from recompiler.errors import Error
 from recompiler.lift import ledger, lifter, objectfile
@@ -121,6 +122,25 @@ def test_many_functions_on_many_processes_are_the_same_bytes(small: Path, monkey
     monkeypatch.setattr(lifter, "CHUNK", 1)
     data = small.read_bytes()
     assert len({lifter.lift(data, jobs=jobs).module for jobs in (1, 2, 5)}) == 1
+
+
+@pytest.mark.figures
+@pytest.mark.skipif(not FIGURES, reason="long: make figures")
+def test_a_whole_busybox_is_the_same_bytes_for_any_number_of_processes(tmp_path: Path) -> None:
+    found = os.environ.get("BUSYBOX") or shutil.which("busybox")
+    if not found:
+        pytest.skip("no busybox here: apt-get install busybox-static (or BUSYBOX=path of one)")
+    digests = []
+    for n, jobs in enumerate(("1", "2", "5")):
+        folder = tmp_path / f"folder {n}"
+        folder.mkdir()
+        shutil.copy(found, folder / f"box{n}")
+        environment = {**os.environ, "PYTHONHASHSEED": str(n)}
+        command = [sys.executable, "-m", "recompiler", "lift", "--jobs", jobs, f"box{n}", "-o", "lifted"]
+        result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=600, check=True)
+        digests.append(blake3((folder / "lifted").read_bytes()).hexdigest())
+        print(f"jobs {jobs}: {digests[-1]}: {result.stderr.decode().splitlines()[0]}")
+    assert len(set(digests)) == 1
 
 
 def test_progress_is_said_on_stderr_step_by_step(small: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from recompiler.lift.function import Block, Function
 from recompiler.lift.liveness import Info
 from recompiler.lift.regs import COMPOSITE, DIRECTION, FLAG_BIT, PARTS, PRIMITIVE, SPILLED, STATUS
 
-FUNCTIONS = 20_000 if FIGURES else 250
+FUNCTIONS = 5_000 if FIGURES else 250
 START = 0x401000
 # Instructions of every kind that liveness tells apart: full and partial writes, shifts by CL, carries, D, vectors.
 CODE = """
@@ -158,6 +158,7 @@ def _through(known: Info, wanted: int) -> list[int]:
     return found
 
 
+@pytest.mark.figures
 def test_what_is_live_and_dirty_is_what_a_search_along_every_path_finds() -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
@@ -177,6 +178,7 @@ def test_what_is_live_and_dirty_is_what_a_search_along_every_path_finds() -> Non
     assert some > 10 * FUNCTIONS
 
 
+@pytest.mark.figures
 def test_a_block_is_summarized_as_its_instructions_one_by_one_say() -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")

@@ -11,7 +11,7 @@ from testbed import FIGURES
 from recompiler.lift import shape as module
 from recompiler.lift.shape import Shape, shape
 
-GRAPHS = 60_000 if FIGURES else 1_200
+GRAPHS = 40_000 if FIGURES else 1_200
 STEPS = 60
 WALKS = 3
 
@@ -92,6 +92,7 @@ def structured_walk(of: Graph, made: Shape, selector: int, turns: random.Random)
     return visited
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("deepest", [0, 1, 2, 60])
 def test_structured_code_visits_the_blocks_that_the_graph_visits(deepest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DEEPEST", deepest)
@@ -107,6 +108,7 @@ def test_structured_code_visits_the_blocks_that_the_graph_visits(deepest: int, m
                 assert structured_walk(given, made, selector, random.Random(key)) == wanted, (given, selector)
 
 
+@pytest.mark.figures
 def test_every_reachable_node_is_laid_out_once_and_scopes_nest() -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
