@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import random
 
 import pytest
 from testbed import FIGURES
@@ -11,6 +10,7 @@ from testbed import FIGURES
 from lift.oracle import encode
 from lift.oracle.check import Cpu, Report, check
 from lift.oracle.exclusions import NOT_COMPARED, absent
+from lift.oracle.seed import SEED, seed
 from recompiler.lift import forms
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the oracle is an x86-64 CPU")
@@ -20,9 +20,9 @@ SHARDS = 12
 TABLE = sorted(text for text in forms.TABLE if text not in NOT_COMPARED and not absent(text))
 
 
-def settle(report: Report, seed: int) -> None:
+def settle(report: Report) -> None:
     if report.mismatches:
-        pytest.fail(f"seed {seed}: {len(report.mismatches)} instructions differ\n" + "\n".join(report.mismatches[:4]))
+        pytest.fail(f"seed {SEED}: {len(report.mismatches)} instructions differ\n" + "\n".join(report.mismatches[:4]))
     assert not report.unproved, "no instruction of these forms was run"
 
 
@@ -32,10 +32,8 @@ def test_every_form_is_one_of_the_manual() -> None:
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_a_few_instructions_of_each_form_do_as_this_cpu_does(cpu: Cpu, shard: int) -> None:
-    seed = random.SystemRandom().getrandbits(32)
-    print(f"seed {seed}")
-    report = check(cpu, TABLE[shard::SHARDS], seed, instructions_each=4, states=48, every=False)
-    settle(report, seed)
+    report = check(cpu, TABLE[shard::SHARDS], seed(shard), instructions_each=4, states=48, every=False)
+    settle(report)
     assert report.states > 0
 
 
@@ -45,9 +43,7 @@ def test_a_few_instructions_of_each_form_do_as_this_cpu_does(cpu: Cpu, shard: in
 def test_thousands_of_states_of_each_form_do_as_this_cpu_does(
     cpu: Cpu, shard: int, request: pytest.FixtureRequest
 ) -> None:
-    seed = random.SystemRandom().getrandbits(32)
-    print(f"seed {seed}")
-    report = check(cpu, TABLE[shard :: SHARDS * 4], seed, instructions_each=12, states=2000, every=True)
+    report = check(cpu, TABLE[shard :: SHARDS * 4], seed(shard), instructions_each=12, states=2000, every=True)
     print(f"{report.forms} forms, {report.instructions} instructions, {report.states} states,", end=" ")
     print(f"{report.faults} of them faults, {len(report.unlifted)} unlifted encodings")
-    settle(report, seed)
+    settle(report)
