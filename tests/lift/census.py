@@ -194,7 +194,7 @@ Where lifted code is not what the manual or this CPU has:
   was written and the registers stand at its start, from where it can go on. The CPU would have written what lies
   before the fault.
 - String instructions with 32-bit addresses, LEAVE and ENTER of 16 bits and nested ENTER are not lifted.
-- A process has one thread, so LOCK adds nothing.
+- Threads take turns, so LOCK adds nothing.
 """
 COVERAGE = """\
 Share of the instructions that are lifted, by FDEs and symbols of functions. AVX code stands behind IFUNCs and tests of

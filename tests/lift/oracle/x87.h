@@ -1,6 +1,4 @@
 /* x87 states for cpu.c: in FXSAVE's layout, with every kind of number, tag and control word; and their comparison. */
-static uint64_t next(void);
-static uint64_t below(uint64_t n);
 
 enum { FPU_STATE = 160, FPU_REGISTER = 32 };
 

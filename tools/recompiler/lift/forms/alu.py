@@ -1,5 +1,5 @@
-"""Integer addition, subtraction, comparison and logic; with LOCK too: a process has one thread, so plain operations on
-memory are atomic to it."""
+"""Integer addition, subtraction, comparison and logic; with LOCK too: threads take turns, so plain operations on memory
+are atomic to them."""
 
 from __future__ import annotations
 

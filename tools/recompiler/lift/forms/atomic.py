@@ -1,4 +1,4 @@
-"""Compare-and-exchange of two words. A process has one thread, so that LOCK adds nothing."""
+"""Compare-and-exchange of two words. Threads take turns, so that LOCK adds nothing."""
 
 from __future__ import annotations
 
