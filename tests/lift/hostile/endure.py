@@ -6,11 +6,15 @@ anything but a result or an E_LIFT_ error, or whose module wasmtime refuses, is 
 
 from __future__ import annotations
 
-import multiprocessing
+import json
+import os
 import resource
 import signal
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 
 import wasmtime
@@ -48,24 +52,35 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise _TooLong
 
 
-def endure(seed: int, numbers: range, jobs: int, whole: int = WHOLE) -> Endured:
-    """Runs the mutants of these numbers in jobs processes."""
-    step = max(min(len(numbers) // (4 * jobs), 500), 1)
-    parts = [(seed, numbers[at : at + step], whole) for at in range(0, len(numbers), step)]
+def endure(seed: int, numbers: range, jobs: int) -> Endured:
+    """Runs the mutants of these numbers in jobs processes, which share nothing with this one."""
+    command = [sys.executable, "-m", "lift.hostile.endure", str(seed)]
+    paths = [str(Path(__file__).parents[2]), *sys.path]
+    workers = [
+        subprocess.Popen(
+            [*command, *map(str, (part.start, part.stop, part.step))],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            stdout=subprocess.PIPE,
+        )
+        for part in (numbers[at::jobs] for at in range(jobs))
+    ]
     total = Endured()
-    with multiprocessing.get_context("fork").Pool(jobs, _limit) as pool:
-        for part in pool.imap(_some, parts):
-            total.add(part)
+    for worker in workers:
+        output, _ = worker.communicate()
+        if worker.returncode:
+            total.failures.append((-1, "a worker", f"ended with {worker.returncode}"))
+        else:
+            part = json.loads(output)
+            total.add(
+                Endured(Counter(part["kinds"]), [tuple(row) for row in part["failures"]], part["seconds"], part["kib"])
+            )
     return total
 
 
-def _limit() -> None:
+def run(seed: int, numbers: range) -> Endured:
+    """Runs mutants in this process, whose memory is limited from then on."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGPROF, _stop)
-
-
-def _some(part: tuple[int, range, int]) -> Endured:
-    seed, numbers, whole = part
     engine = wasmtime.Engine()
     done = Endured()
     for number in numbers:
@@ -73,7 +88,7 @@ def _some(part: tuple[int, range, int]) -> Endured:
         before = _spent()
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
-            kind = _one(data, engine if number % whole == 0 else None)
+            kind = _one(data, engine if number % WHOLE == 0 else None)
         except Error as error:
             kind = "refused" if error.code.startswith("E_LIFT_") else f"{error}"
         except _TooLong:
@@ -100,3 +115,7 @@ def _one(data: bytes, engine: wasmtime.Engine | None) -> str:
         return "found"
     wasmtime.Module.validate(engine, lifter.lift(data).module)
     return "lifted"
+
+
+if __name__ == "__main__":
+    print(json.dumps(vars(run(int(sys.argv[1]), range(*map(int, sys.argv[2:]))))))

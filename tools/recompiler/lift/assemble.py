@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from recompiler.lift import tables
-from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, SYSCALL, Facts
+from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, SYSCALL
 from recompiler.lift.function import Block, Function, Program
 
 if TYPE_CHECKING:
@@ -39,25 +39,40 @@ def program(found: Discovery) -> Program:
 
 def _blocks(found: Discovery) -> dict[int, Block]:
     """Straight code from each leader to the next, or to where control leaves it; tables in the text are none."""
-    code, leaders = found.explorer.code, found.explorer.leaders
+    code, leaders, runs = found.explorer.code, found.explorer.leaders, found.explorer.runs
     for start, end in found.guesser.inline:
         leaders = leaders.difference(range(start, end))
-    get = code.get
     blocks: dict[int, Block] = {}
-    for start in leaders:
-        fact = get(start)
-        if fact is None:
-            continue
-        at = start
-        facts: list[Facts] = []
-        while fact is not None:
-            facts.append(fact)
-            at += fact.size
-            if fact.flow or at in leaders:
-                break
-            fact = get(at)
-        blocks[start] = Block(start, at, facts, facts[-1].flow, (), None)
+    for start, row in found.explorer.rows.items():
+        if start in leaders:
+            last = row[-1]
+            blocks[start] = Block(start, runs[start] + last.size, row, last.flow, (), None)
+    order = sorted(blocks)
+    inner: dict[int, list[int]] = {}
+    for start in sorted(leaders - blocks.keys()):
+        if start in code and order:
+            inner.setdefault(order[bisect_right(order, start) - 1], []).append(start)
+    for run, starts in inner.items():
+        _cut(blocks, run, starts)
+        for start in starts:
+            if start not in blocks:  # in code that overlaps other code: a block of its own
+                row = found.explorer.onward(start)
+                blocks[start] = Block(start, start + sum(fact.size for fact in row), row, row[-1].flow, (), None)
     return blocks
+
+
+def _cut(blocks: dict[int, Block], run: int, starts: list[int]) -> None:
+    """Divides the block that starts at run at those of the ascending starts where one of its instructions is."""
+    whole = blocks[run]
+    wanted = set(starts)
+    at = begin = run
+    first = 0
+    for number, fact in enumerate(whole.facts):
+        if at in wanted and at > begin:
+            blocks[begin] = Block(begin, at, whole.facts[first:number], NEXT, (), None)
+            begin, first = at, number
+        at += fact.size
+    blocks[begin] = Block(begin, whole.end, whole.facts[first:], whole.flow, (), None)
 
 
 def _colds(found: Discovery) -> dict[int, int]:
@@ -242,7 +257,7 @@ def _prove(found: Discovery, blocks: dict[int, Block], owners: dict[int, int], f
         guess = found.guesser.found.get(jump)
         if guess is None:
             continue
-        table = tables.prove(found.binary, block, len(guess.targets), guess.base)
+        table = tables.prove(found.binary, block, len(guess.targets), guess.table)
         if table is not None:
             function = functions[owners[start]]
             (function.guarded if table.guard else function.tables)[jump] = table

@@ -38,6 +38,7 @@ class Explorer:
     """Recursive descent over a whole binary; every set and dict is by address.
 
     code: instructions. leaders: where blocks must start. runs: where straight decoding began -> its last instruction.
+    rows: the same -> all its instructions.
     ends: end of a run -> where it began. sources: a leader -> the run that first led to it, other than by a call.
     calls: targets of direct calls. resumes: return sites and what follows a syscall or int3. jumps: indirect jump ->
     its run.
@@ -54,6 +55,7 @@ class Explorer:
         self.code: dict[int, Facts] = {}
         self.leaders: set[int] = set()
         self.runs: dict[int, int] = {}
+        self.rows: dict[int, list[Facts]] = {}
         self.ends: dict[int, int] = {}
         self.sources: dict[int, int] = {}
         self.calls: set[int] = set()
@@ -99,6 +101,7 @@ class Explorer:
         """Decodes straight on from start, beyond branches and calls, as long as nothing is known there."""
         get, code, leaders, sources, pointing = MEMO.get, self.code, self.leaders, self.sources, self._pointing
         last = at = start - low
+        row: list[Facts] = []
         decoder.position = at
         for insn in decoder:
             end = at + insn.len
@@ -108,6 +111,7 @@ class Explorer:
                 fact = learn(raw, insn, decoder)
             here, behind = low + at, low + end
             code[here] = fact
+            row.append(fact)
             if fact.points:
                 pointing.append(here)
             last, at = here, end
@@ -115,6 +119,7 @@ class Explorer:
             if not flow and behind not in code:
                 continue
             self.runs[start] = here
+            self.rows[start] = row
             self.ends[behind] = start
             if flow in (COND, JUMP):
                 target = behind + fact.disp  # type: ignore[operator]
@@ -139,8 +144,10 @@ class Explorer:
             if behind in code:
                 return
             start = behind
-        if low + at > start:  # the end of the segment
+            row = []
+        if row:  # the end of the segment
             self.runs[start] = last
+            self.rows[start] = row
             self.ends[low + at] = start
 
     def chain(self, jump: int, length: int) -> list[tuple[int, Facts]]:
@@ -159,6 +166,15 @@ class Explorer:
                 break
             start, last = before, self.runs[before]
         return [item for part in reversed(parts) for item in part]
+
+    def onward(self, start: int) -> list[Facts]:
+        """The instructions from start, which is one, to the next leader or to where control leaves them."""
+        found = [self.code[start]]
+        at = start + found[0].size
+        while not found[-1].flow and at not in self.leaders and at in self.code:
+            found.append(self.code[at])
+            at += found[-1].size
+        return found
 
     def straight(self, start: int, last: int, length: int = 1 << 32) -> list[tuple[int, Facts]]:
         """The instructions from start to last, which follow one another; of a long row about the last `length`."""

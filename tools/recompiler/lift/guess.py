@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from recompiler.lift import bounds, tables
 from recompiler.lift.decode import Facts
-from recompiler.lift.tables import WORD, Value
+from recompiler.lift.tables import Value
 
 if TYPE_CHECKING:
     from recompiler.lift.discover import Discovery
     from recompiler.lift.ehframe import Fde
 
 _CHAIN: Final = 48  # instructions that are looked at before a jump
-_FAR: Final = 1 << 40
 _MOST: Final = 2048  # entries of a table whose bound is not seen
 _CANDIDATES: Final = 64  # bases that are tried for one jump
 _ORIGINS: Final = 8  # labels that distances are tried from
@@ -30,10 +29,10 @@ Code = list[tuple[int, Facts]]
 
 
 class Guess(NamedTuple):
-    """The words of one jump's table by index; base: the register and value that had to be assumed, if any."""
+    """The words of one jump's table by index, and its address as linked."""
 
     targets: list[int]
-    base: tuple[int, int] | None
+    table: int
 
 
 class Guesser:
@@ -99,7 +98,11 @@ class Guesser:
         if self._tried.get(jump) == tried:
             return None
         self._tried[jump] = tried
-        value, _ = tables.evaluate(code)
+        value = _target(code[self._first(jump, code) :])
+        if value is None:
+            value = _target(code)
+            if value is not None:
+                self._vague.add(jump)
         if value is not None and not value.size:
             self._rows[jump] = value
             self._row(jump, value)
@@ -107,41 +110,31 @@ class Guesser:
         if value is not None:
             targets = self._targets(jump, code, value)
             if targets:
-                return Guess(targets, self._own_base(jump, value))
+                return Guess(targets, value.offset)
             self._vague.add(jump)
-        registers = _bases_wanted(code)
-        if not registers:
-            return None
+        return self._assume(jump, code, rows)
+
+    def _first(self, jump: int, code: Code) -> int:
+        """Where the jump's own run begins in the code that leads to it."""
+        start = self.discovery.explorer.jumps[jump]
+        return next((at for at in range(len(code) - 1, 0, -1) if code[at][0] == start), 0)
+
+    def _assume(self, jump: int, code: Code, rows: list[tuple[int, int]]) -> Guess | None:
+        """The table at one of the places that the function loads, as if a register of the jump had that."""
         instructions = self.discovery.explorer.code
-        for register in registers:
-            own = [row for row in rows if instructions[row[0]].writes >> register & 1]
-            candidates = dict.fromkeys(_nearest(own, jump, _CANDIDATES) + _nearest(rows, jump, _CANDIDATES))
-            origin, _ = tables.evaluate(code, (register, Value(0, base=1)))
-            far, _ = tables.evaluate(code, (register, Value(_FAR, base=1)))
-            if origin is None or far is None or not origin.size:
+        for register in tables.bases_wanted(code):
+            linear = tables.linear(code, register)
+            if linear is None:
                 continue
             self._vague.add(jump)
             self.missed.add(jump)
-            # The value is linear in the base: how often the base is in either sum.
-            times, add_times = (far.offset - origin.offset) // _FAR, (far.add - origin.add) // _FAR
-            for base in candidates:
-                value = origin._replace(offset=origin.offset + times * base, add=(origin.add + add_times * base) & WORD)
+            own = [row for row in rows if instructions[row[0]].writes >> register & 1]
+            for base in dict.fromkeys(_nearest(own, jump, _CANDIDATES) + _nearest(rows, jump, _CANDIDATES)):
+                value = linear.at(base)
                 targets = self._targets(jump, code, value, assumed=True)
                 if len(targets) > 1:
                     self.missed.discard(jump)
-                    return Guess(targets, (register, base))
-        return None
-
-    def _own_base(self, jump: int, value: Value) -> tuple[int, int] | None:
-        """The register that brings the table's address into the run of the jump, where it is set outside it."""
-        inside = self.discovery.explorer.straight(self.discovery.explorer.jumps[jump], jump)
-        alone, _ = tables.evaluate(inside)
-        if alone is None or not alone.size:
-            self._vague.add(jump)
-        for register in _bases_wanted(inside) if value.base else ():
-            found, _ = tables.evaluate(inside, (register, Value(value.offset, base=1)))
-            if found is not None and found.size:
-                return register, value.offset
+                    return Guess(targets, value.offset)
         return None
 
     def _extent(self, jump: int) -> tuple[int, int]:
@@ -241,16 +234,5 @@ def _nearest(rows: list[tuple[int, int]], jump: int, most: int) -> list[int]:
     return list(dict.fromkeys(value for _, value in near))[:most]
 
 
-def _bases_wanted(code: Code) -> list[int]:
-    """The registers that memory operands with an index, or additions to what was loaded, take as they are."""
-    wanted: list[int] = []
-    for _, facts in code[-12:]:
-        insn = facts.insn
-        if insn.memory_index and insn.memory_base and not facts.rip:
-            number = tables.gpr(insn.memory_base)
-            if number >= 0 and number not in wanted and number != 4:
-                wanted.append(number)
-            number = tables.gpr(insn.memory_index)
-            if insn.memory_index_scale == 1 and number >= 0 and number not in wanted:
-                wanted.append(number)
-    return wanted
+def _target(code: Code) -> Value | None:
+    return tables.evaluate(code)[0]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from recompiler.lift.binary import Binary
 
 WORD: Final = (1 << 64) - 1
+_FAR: Final = 1 << 40
 
 
 class Value(NamedTuple):
@@ -300,17 +301,60 @@ def evaluate(code: list[tuple[int, Facts]], assume: tuple[int, Value] | None = N
     return value, walk.used == {written}
 
 
-def prove(binary: Binary, block: Block, count: int, base: tuple[int, int] | None) -> JumpTable | None:
+class Linear(NamedTuple):
+    """The target of a jump by the value of one register: origin for 0, and how often the register is in its sums."""
+
+    origin: Value
+    times: int
+    add_times: int
+
+    def at(self, base: int) -> Value:
+        """The target if the register has an address of the file, base as linked."""
+        origin = self.origin
+        offset, add = origin.offset + self.times * base, origin.add + self.add_times * base
+        return origin._replace(offset=offset & WORD, add=add & WORD)
+
+
+def linear(code: list[tuple[int, Facts]], register: int) -> Linear | None:
+    """The target of the jump that code ends with, if that is a table at a place that the register says."""
+    origin, _ = evaluate(code, (register, Value(0, base=1)))
+    far, _ = evaluate(code, (register, Value(_FAR, base=1)))
+    if origin is None or far is None or not origin.size:
+        return None
+    times, add_times = (far.offset - origin.offset) // _FAR, (far.add - origin.add) // _FAR
+    return Linear(origin, times, add_times)
+
+
+def bases_wanted(code: list[tuple[int, Facts]]) -> list[int]:
+    """The registers that memory operands with an index take as they are: one of them may hold a table's address."""
+    wanted: list[int] = []
+    for _, facts in code[-12:]:
+        insn = facts.insn
+        if insn.memory_index and insn.memory_base and not facts.rip:
+            number = gpr(insn.memory_base)
+            if number >= 0 and number not in wanted and number != 4:
+                wanted.append(number)
+            number = gpr(insn.memory_index)
+            if insn.memory_index_scale == 1 and number >= 0 and number not in wanted:
+                wanted.append(number)
+    return wanted
+
+
+def prove(binary: Binary, block: Block, count: int, table: int) -> JumpTable | None:
     """The table of the jump at the end of block, of count entries at most, if the block alone proves it.
 
-    base: (GPR, address as linked) to be taken as a guard where the block alone is not enough.
+    table: its address as linked, for a guard where the block alone is not enough.
     """
     code = list(zip(block.addresses(), block.facts, strict=True))
-    guard = None
     value, holds = evaluate(code)
-    if (value is None or not value.size) and base is not None:
-        guard = base
-        value, holds = evaluate(code, (base[0], Value(base[1], base=1)))
+    guard = None
+    if value is None or not value.size:
+        for register in bases_wanted(code):
+            found = linear(code, register)
+            if found is not None and found.times:
+                guard = register, (table - found.origin.offset) // found.times
+                value, holds = evaluate(code, (register, Value(guard[1], base=1)))
+                break
     if value is None or not value.size or not holds:
         return None
     targets: list[int] = []
