@@ -28,7 +28,7 @@ static uint32_t process_count;
 static struct {
     pid_t pid;       /* 0: there is none */
     int job, denied; /* where its record goes, and the reading end of its pipe */
-    int wanted;
+    enum { UNWANTED, WHEN_QUIET, NOW } wanted;
 } spare;
 enum { SPARE_MS = 2 }; /* of quiet before one is made: who starts many at once has the CPU for them */
 
@@ -117,7 +117,7 @@ static pid_t fork_guest(const struct container *c, int *denied, int job, int oth
 
 static void make_spare(const struct container *c) {
     int pair[2];
-    spare.wanted = 0; /* once: one that cannot be made is not tried again before the next guest */
+    spare.wanted = UNWANTED; /* once: one that cannot be made is not tried again before the next guest */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         return;
     }
@@ -173,7 +173,7 @@ static int64_t spawn(const struct container *c, struct rc_error *err) {
     if (pid == 0) {
         pid = fork_guest(c, &denied, -1, -1);
     }
-    spare.wanted = 1;
+    spare.wanted = WHEN_QUIET;
     if (pid < 0) {
         int why = errno;
         rc_fail(err, RC_E_SANDBOX, 0, "fork: %s", strerror(why));
@@ -287,10 +287,12 @@ _Noreturn void guests_serve(const struct container *c) {
     watched[CONTROL] = (struct pollfd){.fd = c->control, .events = POLLIN};
     watched[LIFELINE] = (struct pollfd){.fd = c->lifeline, .events = POLLIN};
     for (;;) {
-        /* The moment for a spare: a guest has ended and nothing is asked for, or it is quiet. */
-        const struct timespec quiet = {.tv_nsec = reap(c) ? 0 : SPARE_MS * 1000000};
-        const int wanted = spare.wanted && !spare.pid;
-        int ready = ppoll(watched, GUESTS + process_count, wanted ? &quiet : NULL, &none);
+        if (reap(c) && spare.wanted) {
+            spare.wanted = NOW; /* when nothing is asked for */
+        }
+        const struct timespec quiet = {.tv_nsec = spare.wanted == NOW ? 0 : SPARE_MS * 1000000};
+        const int waits = spare.wanted && !spare.pid;
+        int ready = ppoll(watched, GUESTS + process_count, waits ? &quiet : NULL, &none);
         if (ready == 0) {
             make_spare(c);
         }
