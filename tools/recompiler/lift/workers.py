@@ -15,6 +15,7 @@ import signal
 import struct
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from recompiler.errors import Error
@@ -52,27 +53,40 @@ def _forked(work: Callable[[S], T], pieces: Sequence[S], processes: int) -> Gene
     os.close(fill)
     children: dict[int, int] = {}  # the pipe of each -> its pid
     try:
-        for _ in range(processes):
-            answers, answer = os.pipe()
-            pid = os.fork()
-            if pid == 0:
-                _child(work, pieces, tokens, answer)
-            os.close(answer)
-            children[answers] = pid
+        with _uninterrupted() as mask:
+            for _ in range(processes):
+                answers, answer = os.pipe()
+                pid = os.fork()
+                if pid == 0:
+                    _child(work, pieces, tokens, answer, mask)
+                os.close(answer)
+                children[answers] = pid
         yield from _answers(children, count)
     finally:
-        os.close(tokens)
-        for answers, pid in children.items():
-            os.close(answers)
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+        with _uninterrupted():
+            os.close(tokens)
+            for answers, pid in children.items():
+                os.close(answers)
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
-def _child(work: Callable[[S], Any], pieces: Sequence[S], tokens: int, answer: int) -> None:
+@contextmanager
+def _uninterrupted() -> Iterator[set[int]]:
+    """SIGINT waits: between a fork and its note, an interruption would leave a process. Gives the mask there was."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield {int(number) for number in before}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _child(work: Callable[[S], Any], pieces: Sequence[S], tokens: int, answer: int, mask: set[int]) -> None:
     """Never returns. An exception is an answer too; the terminal's SIGINT is the parent's to handle."""
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         gc.disable()  # what is made here is kept until the end, or dies by its count
         while token := os.read(tokens, _TOKEN.size):
             number = _TOKEN.unpack(token)[0]
