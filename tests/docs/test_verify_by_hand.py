@@ -55,7 +55,7 @@ def test_signed_file_passes_and_shows_what_the_command_shows(tmp_path: Path, sig
 
 
 def test_one_flipped_bit_anywhere_fails(tmp_path: Path, signer: Signer, signed: Path) -> None:
-    """One bit of every field of the trailer, of every section and of the padding (test_exhaustive.py has every bit)."""
+    """One bit of every field of the trailer, of every section and of the padding (test_exhaustive.py: every byte)."""
     seed = random.SystemRandom().getrandbits(32)
     print(f"seed {seed}")
     chance = random.Random(seed)

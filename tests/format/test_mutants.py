@@ -23,7 +23,7 @@ from format.verdicts import OK, verdict
 FAMILY_MODULES = (mutants_code, mutants_json, mutants_trailer)  # each registers its families
 SEED = int(os.environ.get("RECOMPILER_SEED", "1"))
 FIGURES = os.environ.get("RECOMPILER_FIGURES") == "1"
-COUNT = 100_000 if FIGURES else 5_000
+COUNT = 100_000 if FIGURES else 3_000
 
 # Codes that the families exist for: one that is never seen says that a stage is no longer reached.
 REACHED = [
