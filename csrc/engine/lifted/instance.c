@@ -92,7 +92,10 @@ static wasm_trap_t *import_rdtsc(wasmtime_val_raw_t *slot) {
 }
 
 static wasm_trap_t *import_safepoint(wasmtime_val_raw_t *slot) {
-    slot[0].i64 = (int64_t)thread_safepoint(signal_deliver((uint64_t)slot[0].i64));
+    const uint64_t pc = (uint64_t)slot[0].i64;
+    if (pc != THREAD_LEAVES) { /* on its way out already: then what waits is seen when it is back */
+        slot[0].i64 = (int64_t)thread_safepoint(signal_safepoint(pc));
+    }
     return NULL;
 }
 

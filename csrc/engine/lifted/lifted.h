@@ -229,8 +229,9 @@ void signal_arrives(int sig, const siginfo_t *info, ucontext_t *uc); /* in a han
 int64_t signal_set_action(int sig, const struct action *action);
 /* Between host code and wasm. Enter answers where to go on instead of pc when signals are delivered. */
 void signal_host(void);
-int signal_is_due(void);              /* something waits */
-uint64_t signal_deliver(uint64_t pc); /* delivers it */
+int signal_is_due(void);                /* something waits */
+uint64_t signal_deliver(uint64_t pc);   /* delivers it */
+uint64_t signal_safepoint(uint64_t pc); /* the same where the module found `pending` set */
 void signal_guest(void);
 /* A synchronous signal at pc: where the handler is. Ends the process when the default action is due. */
 uint64_t signal_force(int sig, int code, uint64_t address, uint64_t pc, int precise);

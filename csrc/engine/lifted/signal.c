@@ -79,6 +79,16 @@ void signal_pend(void) {
     pending_set(1);
 }
 
+static void unpend(void) {
+    pending_is_on = 0;
+    pending_set(0);
+}
+
+uint64_t signal_safepoint(uint64_t pc) {
+    unpend(); /* always: a thread that waits for its turn may have set it again while another cleared it */
+    return signal_deliver(pc);
+}
+
 void signal_arrives(int sig, const siginfo_t *info, ucontext_t *uc) {
     if ((BIT(sig) & ENGINE_SIGNALS) && (signal_waiting || (engine_blocked & BIT(sig)))) {
         engine_sent |= BIT(sig);
@@ -232,8 +242,7 @@ uint64_t signal_deliver(uint64_t pc) {
         }
     }
     if (pending_is_on) {
-        pending_is_on = 0;
-        pending_set(0);
+        unpend();
     }
     return pc;
 }

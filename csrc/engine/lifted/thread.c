@@ -54,7 +54,8 @@ static __thread struct thread *mine;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t freed = PTHREAD_COND_INITIALIZER, taken = PTHREAD_COND_INITIALIZER;
-static int busy = 1, wanting, hurry;
+static int busy = 1, wanting;
+static volatile int hurry; /* somebody has wanted a turn for long: looked at without the lock */
 static uint64_t turns;
 
 static void state_load(struct state *state) {

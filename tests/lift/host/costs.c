@@ -1,5 +1,6 @@
 /* What a boundary costs: nanoseconds of each, the least of some rounds. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -57,6 +58,27 @@ static void fault(void) {
     }
 }
 
+/* Two threads, one byte each way. */
+static int there[2], here[2];
+
+static void *answering(void *argument) {
+    char c;
+    while (read(there[0], &c, 1) == 1 && write(here[1], &c, 1) == 1) {
+    }
+    return argument;
+}
+
+static void turn(void) {
+    static pthread_t thread;
+    char c = 1;
+    if (!here[1] && (pipe(there) < 0 || pipe(here) < 0 || pthread_create(&thread, NULL, answering, NULL) != 0)) {
+        abort();
+    }
+    if (write(there[1], &c, 1) != 1 || read(here[0], &c, 1) != 1) {
+        abort();
+    }
+}
+
 static long long now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -76,6 +98,7 @@ void costs(void) {
         {"raise, handler, sigreturn", handler, 20000},
         {"mmap, touch, munmap", mapping, 20000},
         {"fault, handler, siglongjmp", fault, 20000},
+        {"a byte to another thread and back", turn, 5000},
     };
     zero = open("/dev/zero", O_RDONLY);
     signal(SIGUSR1, counting);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -140,6 +141,40 @@ static void signals(void) {
     SAY(signalled);
 }
 
+static __thread sigjmp_buf back;
+
+static void on_fault(int sig, siginfo_t *info, void *context) {
+    (void)context;
+    siglongjmp(back, info->si_addr == (void *)8 ? sig : -1);
+}
+
+static void *faulting(void *argument) {
+    long faults = 0;
+    for (long i = 0; i < (long)argument; i++) {
+        const int sig = sigsetjmp(back, 1);
+        if (sig == 0) {
+            *(volatile int *)8 = 1;
+        }
+        faults += sig == SIGSEGV;
+    }
+    return (void *)faults;
+}
+
+static void faults_at_once(void) {
+    pthread_t thread[4];
+    const struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSEGV, &action, NULL);
+    for (int i = 0; i < 4; i++) {
+        pthread_create(&thread[i], NULL, faulting, (void *)50L);
+    }
+    for (int i = 0; i < 4; i++) {
+        void *value;
+        pthread_join(thread[i], &value);
+        SAY((long)value);
+    }
+    signal(SIGSEGV, SIG_DFL);
+}
+
 static void destructor(void *value) {
     printf("destructor %ld\n", (long)value);
 }
@@ -194,6 +229,7 @@ void threads(void) {
     waits();
     yields();
     signals();
+    faults_at_once();
     cancels();
     flood();
     SAY(syscall(SYS_clone, CLONE_VM | CLONE_THREAD, 0, 0, 0, 0)); /* a thread with signals of its own */
