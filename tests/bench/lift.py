@@ -29,6 +29,7 @@ ROUNDS: Final = int(os.environ.get("LIFT_ROUNDS", "3"))
 QEMU: Final = shutil.which("qemu-x86_64-static") or shutil.which("qemu-x86_64")
 LUA: Final = Path(os.environ.get("LUA_PREFIX", "/usr"))
 AIM, AIMS, MEAN = 4.0, {"goto interpreter": 2.5, "start": math.inf}, 1.8  # of a row; of the mean
+SHORT: Final = 0.01  # seconds of a native run that say nothing
 KERNELS: Final = {
     "sha256": 400,
     "sieve": 100,
@@ -123,6 +124,9 @@ def measure(name: str, commands: dict[str, list[str]], folder: Path) -> float | 
     native = max(middle["native"], 1e-3)
     ratio = middle["lifted"] / native
     cells = "".join(f"{way} {value:7.3f} s {value / native:6.2f}x   " for way, value in middle.items())
+    if middle["native"] < SHORT and name != "start":
+        print(f"{name:<20} {cells} too short to tell: the compiler left little of it", flush=True)
+        return None
     aim = AIMS.get(name, AIM)
     print(f"{name:<20} {cells}" + (f" above its aim of {aim}x" if ratio > aim else ""), flush=True)
     return ratio
