@@ -71,7 +71,7 @@ def test_v2_limits_are_written_and_swap_is_none(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_RDONLY)
     assert all(cgroups._limit(fd, settings(name, True, LIMITS)) for name in ("memory", "pids", "cpu"))
     assert {name: int((tmp_path / name).read_text()) for name in files} == files
-    assert files["memory.max"] == (34 << 20)  # memory, files, half a MiB for each process
+    assert files["memory.max"] == (34 << 20) + (1 << 19)  # memory, files, half a MiB for each process and the spare
     (tmp_path / "pids.max").unlink()
     assert not cgroups._limit(fd, settings("pids", True, LIMITS))
     os.close(fd)

@@ -33,7 +33,7 @@ _Files = dict[str, int]
 
 def settings(controller: str, v2: bool, limits: dict[str, int]) -> _Files:
     """The files of a group that hold a container to its limits."""
-    memory = limits["memory_bytes"] + limits["disk_bytes"] + OF_A_PROCESS * limits["processes"]
+    memory = limits["memory_bytes"] + limits["disk_bytes"] + OF_A_PROCESS * (limits["processes"] + 1)
     return {
         ("memory", False): dict.fromkeys(_MEMORY_V1, memory),
         ("memory", True): {"memory.max": memory, "memory.swap.max": 0},
