@@ -83,8 +83,8 @@ pub fn yLog2Plus1(c: *Context, x: Float, y: Float) Float {
     }
     if (x.sign() == 1 and x.exponent() >= n.BIAS) return c.invalid();
     if (x.isInfinite() and y.isZero()) return c.invalid();
-    if (x.isInfinite() or y.isInfinite()) return n.infinity(x.sign() ^ y.sign());
     denormals(c, x, y);
+    if (x.isInfinite() or y.isInfinite()) return n.infinity(x.sign() ^ y.sign());
     if (y.isZero()) return n.zero(x.sign() ^ y.sign());
     if (x.exponent() < n.BIAS - 1) return logarithmPlus1(Real.of(x)).times(Real.of(y)).float(c);
     return logarithm(Real.of(x).plus(real.ONE)).times(Real.of(y)).float(c);

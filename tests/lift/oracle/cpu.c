@@ -114,6 +114,7 @@ __asm__(".text\n.globl enter, leave_normal, leave_fault\n"
         "  fxsave64 current+160\n"
         "leave_fault:\n"
         "  mov host_rsp, %rsp\n"
+        "  fninit\n" /* the comparison computes with long doubles */
         "  cld\n"
         "  pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbp\n pop %rbx\n"
         "  ret\n");

@@ -88,6 +88,8 @@ static int x87_near(const struct task *t, const uint8_t *x, const uint8_t *y, in
         return 1;
     if (!t->ulps || (e & 0x7fff) == 0x7fff || (f & 0x7fff) == 0x7fff)
         return 0;
+    e |= !(e & 0x7fff); /* denormals lie as the least normal numbers do */
+    f |= !(f & 0x7fff);
     if (e == f)
         return a - b + ulps <= 2 * ulps;
     if ((uint16_t)(e - f) == 1) /* on both sides of a power of two */
