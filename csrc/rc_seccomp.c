@@ -19,7 +19,7 @@
 #endif
 
 /* Instructions around the rules, of one check at most, and of a rule at most. */
-enum { FRAME = 5, CHECK = 4, ROW = 3 + CHECK * RC_SECCOMP_CHECKS };
+enum { FRAME = 5, CHECK = 4, ROW = 3 + CHECK * RC_SECCOMP_CHECKS, NUMBERS = 512 };
 #define LOW_WORD(argument) ((uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(argument)))
 
 static const struct sock_filter load_number = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
@@ -66,8 +66,26 @@ static unsigned emit(struct sock_filter *at, const struct rc_seccomp_rule *rule)
     return n;
 }
 
+/* The kernel runs a new filter once for each syscall number, to remember what needs no filter; so numbers without
+ * checks are tested as ranges, behind all others. */
+static unsigned emit_ranges(struct sock_filter *at, const uint8_t plain[NUMBERS]) {
+    unsigned n = 0;
+    for (uint32_t first = 0, last; first < NUMBERS; first = last + 1) {
+        for (last = first; plain[first] && last + 1 < NUMBERS && plain[last + 1];) {
+            last++;
+        }
+        if (plain[first]) {
+            at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first, 0, 2);
+            at[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 1, 0);
+            at[n++] = allow;
+        }
+    }
+    return n;
+}
+
 int rc_seccomp_install(const struct rc_seccomp_rule *rule, size_t count, struct rc_error *err) {
     struct sock_filter code[FRAME + ROW * RC_SECCOMP_RULES];
+    uint8_t plain[NUMBERS] = {0};
     unsigned n = 0;
     if (count > RC_SECCOMP_RULES) {
         return rc_fail(err, RC_E_SANDBOX, 0, "%zu seccomp rules: at most %d", count, RC_SECCOMP_RULES);
@@ -77,8 +95,13 @@ int rc_seccomp_install(const struct rc_seccomp_rule *rule, size_t count, struct 
     code[n++] = kill_process;
     code[n++] = load_number;
     for (size_t i = 0; i < count; i++) {
-        n += emit(code + n, &rule[i]);
+        if (rule[i].nr < NUMBERS && !rule[i].check[0].kind && !rule[i].check[1].kind) {
+            plain[rule[i].nr] = 1;
+        } else {
+            n += emit(code + n, &rule[i]);
+        }
     }
+    n += emit_ranges(code + n, plain);
     code[n++] = kill_process;
     struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
