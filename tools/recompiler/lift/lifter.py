@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from recompiler.lift import binary, discover, ledger, objectfile, safepoints
 from recompiler.lift.asm import PLACE
 from recompiler.lift.emit import Body, emit
 from recompiler.lift.flow import FlagsAcross
-from recompiler.lift.function import Program
+from recompiler.lift.function import Function, Program
 from recompiler.lift.ledger import Ledger
 from recompiler.lift.links import Links
 from recompiler.lift.objectfile import Piece
@@ -61,12 +61,13 @@ class Made:
     unlifted: list[tuple[int, str]]
     flags_in: dict[int, int]
     flags_back: dict[int | None, int]
+    asked: tuple[frozenset[int], frozenset[int]]  # addresses in FlagsAcross.entries and .returns that it was made with
 
 
 def solve(program: Program, jobs: int, tell: Progress) -> tuple[list[Made], FlagsAcross]:
     """Every function; again those that hand flags over a boundary, until nobody is surprised."""
     safepoints.place(program)
-    across = FlagsAcross()
+    across = _Across()
     links = Links.of(program)
     base = base_of(program)
     total = len(program.functions)
@@ -75,15 +76,14 @@ def solve(program: Program, jobs: int, tell: Progress) -> tuple[list[Made], Flag
 
     def make(chunk: Sequence[int]) -> list[Made]:
         functions = [program.functions[number] for number in chunk]
-        return [_placed(emit(each, links, across), each.entries, base) for each in functions]
+        return [_placed(emit(each, links, across), each.entries, base, across) for each in functions]
 
     while wanted:
         chunks = _chunks(program, wanted)
         for n, rows in spread(make, chunks, jobs):
             made.update(zip(chunks[n], rows, strict=True))
             tell("lift", min(len(made), total), total)
-        new = _learn(program, (made[number] for number in range(total)), across)
-        wanted = [number for number in range(total) if _affected(program, number, across)] if new else []
+        wanted = across.learn(program.functions, made)
     return [made[number] for number in range(total)], across
 
 
@@ -94,42 +94,71 @@ def _chunks(program: Program, wanted: Sequence[int]) -> list[Sequence[int]]:
     return sorted(chunks, key=lambda chunk: -sum(len(program.functions[number].blocks) for number in chunk))
 
 
-def _placed(body: Body, entries: Sequence[int], base: int) -> Made:
+def _placed(body: Body, entries: Sequence[int], base: int, across: _Across) -> Made:
     """Addresses go to their places."""
     code = bytearray(body.code)
     for offset, address in body.places:
         code[offset : offset + len(PLACE)] = place(address + base)
     moved = tuple(address + base for address in entries)
     piece = Piece(moved, bytes(code), objectfile.gaps([offset for offset, _ in body.places]))
-    return Made(piece, body.unlifted, body.flags_in, body.flags_back)
+    return Made(piece, body.unlifted, body.flags_in, body.flags_back, across.asked())
 
 
-def _learn(program: Program, bodies: Iterable[Made], across: FlagsAcross) -> bool:
-    """Adds to across what the bodies read over boundaries; whether there was anything new."""
-    before = (dict(across.entries), dict(across.returns), across.indirect, across.returned)
-    for function, body in zip(program.functions, bodies, strict=True):
-        for address, flags in body.flags_in.items():
-            across.entries[address] = across.entries.get(address, 0) | flags
-            if address == function.start:
-                across.indirect |= flags
-        for target, flags in body.flags_back.items():
-            if target is None:
-                across.returned |= flags
-            else:
-                across.returns[target] = across.returns.get(target, 0) | flags
-    return before != (across.entries, across.returns, across.indirect, across.returned)
+class _Noted(dict[int, int]):
+    """Flags by address, and the addresses that were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: set[int] = set()
+
+    def get(self, address: int, default: int = 0) -> int:  # type: ignore[override]
+        self.asked.add(address)
+        return super().get(address, default)
+
+    def add(self, address: int, flags: int) -> bool:
+        """Whether any of these flags is new."""
+        known = super().get(address, 0)
+        self[address] = known | flags
+        return known | flags != known
 
 
-def _affected(program: Program, number: int, across: FlagsAcross) -> bool:
-    if across.indirect or across.returned:
-        return True
-    function = program.functions[number]
-    if function.start in across.returns or not across.entries.keys().isdisjoint(function.entries):
-        return True
-    return any(
-        block.end in across.entries or block.taken in across.entries or block.taken in across.returns
-        for block in function.blocks.values()
-    )
+class _Across(FlagsAcross):
+    """What is known of all functions while they are made. entries, returns: as FlagsAcross has them."""
+
+    def __init__(self) -> None:
+        super().__init__(_Noted(), _Noted())
+
+    def asked(self) -> tuple[frozenset[int], frozenset[int]]:
+        """The entries and returns that were asked for since the last call."""
+        found = []
+        for table in (self.entries, self.returns):
+            assert isinstance(table, _Noted)
+            found.append(frozenset(table.asked))
+            table.asked.clear()
+        return found[0], found[1]
+
+    def learn(self, functions: Sequence[Function], made: dict[int, Made]) -> list[int]:
+        """Adds what the functions read over boundaries. Returns those that asked for what is new."""
+        entries, returns = self.entries, self.returns
+        assert isinstance(entries, _Noted)
+        assert isinstance(returns, _Noted)
+        new_entries, new_returns = set(), set()
+        everywhere = self.indirect, self.returned
+        for number, function in enumerate(functions):
+            body = made[number]
+            for address, flags in body.flags_in.items():
+                if entries.add(address, flags):
+                    new_entries.add(address)
+                if address == function.start:
+                    self.indirect |= flags
+            for target, flags in body.flags_back.items():
+                if target is None:
+                    self.returned |= flags
+                elif returns.add(target, flags):
+                    new_returns.add(target)
+        if everywhere != (self.indirect, self.returned):
+            return list(range(len(functions)))
+        rows = ((number, made[number].asked) for number in range(len(functions)))
+        return [n for n, (a, b) in rows if not (a.isdisjoint(new_entries) and b.isdisjoint(new_returns))]
 
 
 def _link(program: Program, bodies: Sequence[Made]) -> Result:
