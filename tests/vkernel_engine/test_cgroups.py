@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from bundles import TestBundle, make_bundle
 from testbed import Signer
 
-from vkernel_engine.serving import NULL, output, serving
+from vkernel_engine.serving import NULL, eventually, output, serving
 from vkernel_proto.engine import cgroups
 from vkernel_proto.engine.cgroups import Groups, Hierarchy, hierarchies, settings
 
@@ -124,6 +125,17 @@ def small(
     )
 
 
+def full_pipe() -> tuple[int, int]:
+    """Whoever writes to it waits, with all that he has."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
 def test_the_guests_of_a_container_share_its_memory_and_the_neighbours_live_on(
     small: TestBundle, tmp_path: Path
 ) -> None:
@@ -133,7 +145,11 @@ def test_the_guests_of_a_container_share_its_memory_and_the_neighbours_live_on(
         assert "memory" in one.ask("info")["container"]["cgroups"]
         assert "cgroup" in one.ask("info")["container"]["in_force"]
         neighbour = two.spawn(["guest", "spin"], (NULL, NULL, NULL))
-        pids = [one.spawn(["guest", "grow", "340"], (NULL, NULL, NULL)) for _ in range(8)]  # 21 MiB each
+        reader, full = full_pipe()
+        pids = [one.spawn(["guest", "grow", "340"], (NULL, full, NULL)) for _ in range(8)]  # 21 MiB each
+        eventually(lambda: signal.SIGKILL in {row.get("signal") for row in running.records("exit")})
+        os.close(reader)  # who waited to say how much it has got, ends
+        os.close(full)
         ends = [one.exited(pid) for pid in pids]
         assert -signal.SIGKILL in ends
         assert output(one, "guest", "echo", "on") == (0, b"on\n")
