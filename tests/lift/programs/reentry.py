@@ -36,7 +36,7 @@ class Reentering(emit._Emitter):
         else:
             self.operand(facts, block.end)
         self.push_return(block.end)
-        self.spill(node)
+        self.leaving(node)
         self.get(emit.PC)
         self.op(0x0F)
 

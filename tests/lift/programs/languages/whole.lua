@@ -16,7 +16,7 @@ print(("hello world"):gsub("o", "0"), ("key = value"):match("^(%w+)%s*=%s*(%w+)$
 local function walk(n) if n > 0 then walk(n - 1) coroutine.yield(n) walk(n - 2) end end
 local sum = 0
 for n in coroutine.wrap(function() walk(12) end) do sum = sum * 3 % 1000003 + n end
-print(sum, select("#", table.unpack({ 1, nil, 3 }, 1, 3)), pcall(error, { code = 5 }))
+print(sum, select("#", table.unpack({ 1, nil, 3 }, 1, 3)), select(2, pcall(error, { code = 5 })).code)
 print(pcall(function() return nil + 1 end))
 print(select(2, xpcall(function() local t = nil; return t.x end, function(m) return "handled: " .. m end)))
 for i = 1, 3 do for j = 1, 3 do if j == 2 then goto continue end io.write(i, ":", j, " ") ::continue:: end end
