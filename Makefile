@@ -55,7 +55,7 @@ bench: build ## speed, as ratios measured side by side in one run
 	@$(PY) tests/bench/lift.py
 	@$(PY) tests/bench/lifting.py
 
-figures: build ## the long proofs: 100,000 mutants, 10,000 malformed frames
+figures: build ## the long proofs: 100,000 mutants, 10,000 malformed frames, 1,000 kills
 	@RECOMPILER_FIGURES=1 $(PY) -m pytest -q -s -m figures
 
 fuzz: setup ## fuzz the C parsers under sanitizers (FUZZ_SECONDS=60 each)
