@@ -39,7 +39,7 @@ def program(found: Discovery) -> Program:
 
 def _blocks(found: Discovery) -> dict[int, Block]:
     """Straight code from each leader to the next, or to where control leaves it; tables in the text are none."""
-    code, leaders, runs = found.explorer.code, found.explorer.leaders, found.explorer.runs
+    leaders, runs = found.explorer.leaders, found.explorer.runs
     for start, end in found.guesser.inline:
         leaders = leaders.difference(range(start, end))
     blocks: dict[int, Block] = {}
@@ -50,7 +50,7 @@ def _blocks(found: Discovery) -> dict[int, Block]:
     order = sorted(blocks)
     inner: dict[int, list[int]] = {}
     for start in sorted(leaders - blocks.keys()):
-        if start in code and order:
+        if order and found.explorer.size_at(start):
             inner.setdefault(order[bisect_right(order, start) - 1], []).append(start)
     for run, starts in inner.items():
         _cut(blocks, run, starts)
@@ -84,7 +84,7 @@ def _colds(found: Discovery) -> dict[int, int]:
     explorer = found.explorer
     jumpers: dict[int, list[int]] = {}
     for start, last in explorer.runs.items():
-        fact = explorer.code[last]
+        fact = explorer.rows[start][-1]
         if fact.flow in (JUMP, COND):
             target = last + fact.size + (fact.disp or 0)
             jumpers.setdefault(target, []).append(last)
@@ -115,7 +115,7 @@ def _colds(found: Discovery) -> dict[int, int]:
 
 def _may_tail_call(found: Discovery, sources: dict[int, int]) -> bool:
     """Whether all of the jumps are unconditional and direct."""
-    return all(found.explorer.code[jump].flow == JUMP for jump in sources.values())
+    return all(found.explorer.facts_at(jump).flow == JUMP for jump in sources.values())
 
 
 def _starts(found: Discovery, blocks: dict[int, Block], colds: dict[int, int]) -> list[int]:

@@ -107,8 +107,8 @@ class Discovery:
         """Aligned words of a file that is not relocated which are addresses of code, as far as code is known."""
         if self._words is None:
             self._words = self._aligned() if self.fixed else set()
-        code = self.explorer.code
-        found = {word for word in self._words if word in code or (not self.frame_at(word) and not self.inside(word))}
+        known, inside = self.explorer.size_at, self.explorer.inside
+        found = {word for word in self._words if known(word) or (not self.frame_at(word) and not inside(word))}
         self._words -= found
         return found
 
@@ -127,25 +127,13 @@ class Discovery:
         """Whether the file is loaded where it is linked."""
         return self.binary.kind == "exec"
 
-    def inside(self, address: int) -> bool:
-        """Whether address lies behind the first byte of an instruction that is known, and starts none."""
-        code = self.explorer.code
-        if address in code:
-            return False
-        for distance in range(1, decode.LONGEST):
-            fact = code.get(address - distance)
-            if fact is not None and fact.size > distance:
-                return True
-        return False
-
     def refer(self) -> set[int]:
         """The addresses of code that the instructions found since the last call hold."""
-        code, low, high = self.explorer.code, self.low, self.high
+        low, high = self.low, self.high
         found: set[int] = set()
         vague: set[int] = set()
         immediates = self._immediates
-        for at in self.explorer.pointing():
-            fact = code[at]
+        for at, fact in self.explorer.pointing():
             if fact.rip is not None:
                 value = at + fact.size + fact.rip
                 inside = low <= value < high and self.in_text(value)
@@ -171,7 +159,7 @@ class Discovery:
                     self.data.add(immediate)
                     if moved:
                         self.bases.append((at, immediate))
-        return found | {value for value in vague if value % 16 == 0 or not self.inside(value)}
+        return found | {value for value in vague if value % 16 == 0 or not self.explorer.inside(value)}
 
     def sweep(self) -> list[int]:
         """Looks through text that nothing has led to; returns where code seems to start there."""
@@ -193,9 +181,9 @@ class Discovery:
 
     def _unknown(self) -> Iterator[tuple[int, int]]:
         """The ranges of text that no instruction covers."""
-        runs, code = self.explorer.runs, self.explorer.code
+        runs, rows = self.explorer.runs, self.explorer.rows
         for start, last in islice(runs.items(), self._swept, None):
-            end = last + code[last].size
+            end = last + rows[start][-1].size
             at = max(bisect_right(self._text_starts, start) - 1, 0)
             low, high = self.binary.text[at]
             if low <= start < high:

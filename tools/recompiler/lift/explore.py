@@ -34,90 +34,111 @@ _ENDS: Final = frozenset((JUMP, RET, JUMP_INDIRECT, INVALID))
 _ZEROS: Final = facts(b"\0\0")  # add [rax],al: what zeroed padding decodes as
 
 
+class _Text:
+    """The code of one segment; sizes: bytes of the instruction that starts there, 0 where none is known."""
+
+    def __init__(self, base: int, code: bytes) -> None:
+        self.base = base
+        self.end = base + len(code)
+        self.code = code
+        self.sizes = bytearray(len(code) + 1)
+        self.decoder = Decoder(64, code)
+
+
 class Explorer:
     """Recursive descent over a whole binary; every set and dict is by address.
 
-    code: instructions. leaders: where blocks must start. runs: where straight decoding began -> its last instruction.
-    rows: the same -> all its instructions.
-    ends: end of a run -> where it began. sources: a leader -> the run that first led to it, other than by a call.
-    calls: targets of direct calls. resumes: return sites and what follows a syscall or int3. jumps: indirect jump ->
-    its run.
+    leaders: where blocks must start. rows: where straight decoding began -> the instructions up to where it ended.
+    runs: the same -> the address of the last one. ends: what is behind that -> where it began. sources: a leader -> the
+    run that first led to it, other than by a call. calls: targets of direct calls. resumes: return sites and what
+    follows a syscall or int3. jumps: indirect jump -> its run.
     """
 
     def __init__(self, binary: Binary, walls: set[int]) -> None:
-        self._streams = [
-            (s.address, s.address + len(s.data), s.data) for s in binary.segments if s.executable and s.data
-        ]
-        self._bases = [base for base, _, _ in self._streams]
-        self._decoders = {base: Decoder(64, code) for base, _, code in self._streams}
-        self._pointing: list[int] = []
+        self._texts = [_Text(part.address, part.data) for part in binary.segments if part.executable and part.data]
+        self._bases = [text.base for text in self._texts]
+        self._pointing: list[tuple[int, Facts]] = []
         self.walls = walls  # ends of functions: a call that ends there does not return
-        self.code: dict[int, Facts] = {}
         self.leaders: set[int] = set()
-        self.runs: dict[int, int] = {}
         self.rows: dict[int, list[Facts]] = {}
+        self.runs: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         self.sources: dict[int, int] = {}
         self.calls: set[int] = set()
         self.resumes: set[int] = set()
         self.jumps: dict[int, int] = {}
 
-    def _stream_at(self, address: int) -> tuple[int, int, bytes] | None:
-        """The code that address lies in, and its first and last address."""
+    def _text_at(self, address: int) -> _Text | None:
         at = bisect_right(self._bases, address) - 1
-        return self._streams[at] if at >= 0 and address < self._streams[at][1] else None
+        return self._texts[at] if at >= 0 and address < self._texts[at].end else None
 
     def bytes_at(self, start: int, end: int) -> bytes:
         """The bytes of a range of code, as far as they are in the segment of start."""
-        found = self._stream_at(start)
-        return b"" if found is None else found[2][start - found[0] : end - found[0]]
+        text = self._text_at(start)
+        return b"" if text is None else text.code[start - text.base : end - text.base]
 
-    def pointing(self) -> list[int]:
+    def size_at(self, address: int) -> int:
+        """Bytes of the instruction that starts at address, 0 if none is known to."""
+        text = self._text_at(address)
+        return 0 if text is None else text.sizes[address - text.base]
+
+    def facts_at(self, address: int) -> Facts:
+        """The instruction that is known to start at address."""
+        return facts(self.bytes_at(address, address + self.size_at(address)))
+
+    def inside(self, address: int) -> bool:
+        """Whether address lies behind the first byte of an instruction that is known, and starts none."""
+        text = self._text_at(address)
+        if text is None:
+            return False
+        at = address - text.base
+        return not text.sizes[at] and any(text.sizes[at - n] > n for n in range(1, min(LONGEST, at + 1)))
+
+    def pointing(self) -> list[tuple[int, Facts]]:
         """The instructions with distances or numbers that may be addresses, decoded since the last call."""
         found, self._pointing = self._pointing, []
         return found
 
     def explore(self, starts: Iterable[int]) -> None:
         """Adds what is reached from starts; those outside the code are left out."""
-        leaders, code = self.leaders, self.code
+        leaders = self.leaders
         work = list(starts)
-        low = high = 0
-        text = b""
+        text = self._texts[0]
         while work:
             start = work.pop()
             if start in leaders:
                 continue
-            if not low <= start < high:
-                found = self._stream_at(start)
+            if not text.base <= start < text.end:
+                found = self._text_at(start)
                 if found is None:
                     continue
-                low, high, text = found
-                decoder = self._decoders[low]
+                text = found
             leaders.add(start)
-            if start not in code:
-                self._run(start, low, text, decoder, work)
+            if not text.sizes[start - text.base]:
+                self._run(start, text, work)
 
-    def _run(self, start: int, low: int, text: bytes, decoder: Decoder, work: list[int]) -> None:
+    def _run(self, start: int, text: _Text, work: list[int]) -> None:
         """Decodes straight on from start, beyond branches and calls, as long as nothing is known there."""
-        get, code, leaders, sources, pointing = MEMO.get, self.code, self.leaders, self.sources, self._pointing
-        last = at = start - low
+        get, leaders, sources, pointing = MEMO.get, self.leaders, self.sources, self._pointing
+        low, code, sizes, decoder = text.base, text.code, text.sizes, text.decoder
+        at = begin = start - low
         row: list[Facts] = []
         decoder.position = at
         for insn in decoder:
-            end = at + insn.len
-            raw = text[at:end]
+            size = insn.len
+            begin, at = at, at + size
+            raw = code[begin:at]
             fact = get(raw)
             if fact is None:
                 fact = learn(raw, insn, decoder)
-            here, behind = low + at, low + end
-            code[here] = fact
+            sizes[begin] = size
             row.append(fact)
             if fact.points:
-                pointing.append(here)
-            last, at = here, end
+                pointing.append((low + begin, fact))
             flow = fact.flow
-            if not flow and behind not in code:
+            if not flow and not sizes[at]:
                 continue
+            here, behind = low + begin, low + at
             self.runs[start] = here
             self.rows[start] = row
             self.ends[behind] = start
@@ -141,56 +162,50 @@ class Explorer:
             if behind in leaders:
                 return
             leaders.add(behind)
-            if behind in code:
+            if sizes[at]:
                 return
             start = behind
             row = []
         if row:  # the end of the segment
-            self.runs[start] = last
+            self.runs[start] = low + begin
             self.rows[start] = row
             self.ends[low + at] = start
 
     def chain(self, jump: int, length: int) -> list[tuple[int, Facts]]:
         """The instructions that lead to an indirect jump: its run, before it those it falls from or is jumped from."""
         parts: list[list[tuple[int, Facts]]] = []
-        start, last, seen = self.jumps[jump], jump, set[int]()
+        start, seen = self.jumps[jump], set[int]()
         while start not in seen and length > 0:
             seen.add(start)
-            part = self.straight(start, last, length)
+            part = self._last(start, length)
             parts.append(part)
             length -= len(part)
             before = self.ends.get(start)
-            if before is None or self.code[self.runs[before]].flow not in (NEXT, COND, CALL, CALL_INDIRECT):
+            if before is None or self.rows[before][-1].flow not in (NEXT, COND, CALL, CALL_INDIRECT):
                 before = self.sources.get(start)
             if before is None:
                 break
-            start, last = before, self.runs[before]
+            start = before
         return [item for part in reversed(parts) for item in part]
+
+    def _last(self, start: int, length: int) -> list[tuple[int, Facts]]:
+        """The last instructions of the run that begins at start, with their addresses."""
+        row = self.rows[start][-length:]
+        at = self.runs[start] + row[-1].size - sum(fact.size for fact in row)
+        found = []
+        for fact in row:
+            found.append((at, fact))
+            at += fact.size
+        return found
 
     def onward(self, start: int) -> list[Facts]:
         """The instructions from start, which is one, to the next leader or to where control leaves them."""
-        found = [self.code[start]]
-        at = start + found[0].size
-        while not found[-1].flow and at not in self.leaders and at in self.code:
-            found.append(self.code[at])
+        found: list[Facts] = []
+        at = start
+        while self.size_at(at) and (not found or (not found[-1].flow and at not in self.leaders)):
+            found.append(self.facts_at(at))
             at += found[-1].size
         return found
-
-    def straight(self, start: int, last: int, length: int = 1 << 32) -> list[tuple[int, Facts]]:
-        """The instructions from start to last, which follow one another; of a long row about the last `length`."""
-        get = self.code.get
-        first = start
-        if last - start > length * LONGEST:
-            first = next(at for at in range(last - length * LONGEST, last + 1) if at in self.code)
-        found = []
-        at = first
-        while at <= last:
-            fact = get(at)
-            if fact is None:
-                break
-            found.append((at, fact))
-            at += fact.size
-        return found if found[-1][0] == last else [(last, self.code[last])]
 
 
 def padding(fact: Facts) -> bool:

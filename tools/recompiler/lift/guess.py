@@ -66,7 +66,7 @@ class Guesser:
         self._labels = sorted(discovery.labels)
         new: list[int] = []
         for jump in sorted(discovery.explorer.jumps.keys() - self.found.keys() - self._plain):
-            if discovery.explorer.code[jump].rip is not None:
+            if discovery.explorer.facts_at(jump).rip is not None:
                 self._plain.add(jump)
             else:
                 guess = self._guess(jump)
@@ -121,14 +121,14 @@ class Guesser:
 
     def _assume(self, jump: int, code: Code, rows: list[tuple[int, int]]) -> Guess | None:
         """The table at one of the places that the function loads, as if a register of the jump had that."""
-        instructions = self.discovery.explorer.code
+        facts_at = self.discovery.explorer.facts_at
         for register in tables.bases_wanted(code):
             linear = tables.linear(code, register)
             if linear is None:
                 continue
             self._vague.add(jump)
             self.missed.add(jump)
-            own = [row for row in rows if instructions[row[0]].writes >> register & 1]
+            own = [row for row in rows if facts_at(row[0]).writes >> register & 1]
             for base in dict.fromkeys(_nearest(own, jump, _CANDIDATES) + _nearest(rows, jump, _CANDIDATES)):
                 value = linear.at(base)
                 targets = self._targets(jump, code, value, assumed=True)
@@ -178,16 +178,16 @@ class Guesser:
             other = discovery.frame_at(target)
             if other is None or other.cfa == 8:
                 return False
-        return not discovery.inside(target)
+        return not discovery.explorer.inside(target)
 
     def _row(self, jump: int, value: Value) -> None:
         """Adds the instructions that a jump chooses from by arithmetic alone: neighbours that are a scale apart."""
         low, high = self._extent(jump)
-        code = self.discovery.explorer.code
+        known = self.discovery.explorer.size_at
         for step in (value.scale, -value.scale) if value.base == 1 or self.discovery.fixed else ():
             at = value.offset
             for _ in range(_ROW):
-                if not low <= at < high or at not in code:
+                if not low <= at < high or not known(at):
                     break
                 self.others.add(at)
                 at += step
@@ -216,7 +216,7 @@ class Guesser:
                 break
             if size == 4:
                 word = (word ^ 1 << 31) - (1 << 31) + origin
-            if not extent[0] <= word < extent[1] or not discovery.in_text(word) or discovery.inside(word):
+            if not extent[0] <= word < extent[1] or not discovery.in_text(word) or discovery.explorer.inside(word):
                 break
             found.append(word)
         self._budget -= len(found) + 1
