@@ -64,7 +64,7 @@ struct task {
     uint64_t memory_after; /* compare memory after a fault too */
     uint64_t flat;         /* data is mostly runs of AL */
     uint64_t x87;          /* states of the x87 unit, compared too; the rest of this kind: x87.h */
-    uint64_t status, ulps, partial, decimal, odd;
+    uint64_t status, ulps, partial, decimal, odd, exam;
     double domain;
     uint64_t mxcsr;
     uint64_t bases;      /* general registers that become a segment's base */

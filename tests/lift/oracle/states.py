@@ -42,7 +42,7 @@ class Task(ctypes.Structure):
         ("fault_share", ctypes.c_uint64),
         ("defined", ctypes.c_uint64 * 64),
         *((name, ctypes.c_uint64) for name in ("wanted", "approximate", "memory_after", "flat", "x87")),
-        *((name, ctypes.c_uint64) for name in ("status", "ulps", "partial", "decimal", "odd")),
+        *((name, ctypes.c_uint64) for name in ("status", "ulps", "partial", "decimal", "odd", "exam")),
         ("domain", ctypes.c_double),
         *((name, ctypes.c_uint64) for name in ("mxcsr", "bases", "half", "early")),
         ("mxcsr_at", ctypes.c_int64),
@@ -148,6 +148,7 @@ def _x87(task: Task, mnemonic: int, every: bool) -> None:
     task.status = status(mnemonic)
     task.ulps = mnemonic in TRANSCENDENTAL
     task.partial = mnemonic in (Mnemonic.FPREM, Mnemonic.FPREM1)
+    task.exam = mnemonic == Mnemonic.FXAM
     task.decimal = mnemonic == Mnemonic.FBLD
     task.domain = {Mnemonic.F2XM1: 1.0, Mnemonic.FYL2XP1: 0.29}.get(mnemonic, 0.0)
     if mnemonic in TURNING and not every:

@@ -70,7 +70,8 @@ static void x87_make(const struct task *t, uint8_t *fx) {
 }
 
 /* Task: status is a mask of the status word's bits that the manual defines; ulps is how far results may lie apart;
- * domain the greatest |ST(0)| for which there is a result; partial says that C2 leaves the result to the CPU. */
+ * domain the greatest |ST(0)| for which there is a result; partial says that C2 leaves the result to the CPU, exam that
+ * C1 is the sign, be it of an empty register. */
 static int x87_undefined(const struct task *t, const uint8_t *fx) {
     long double x;
     memcpy(&x, fx + FPU_REGISTER, 10);
@@ -104,6 +105,8 @@ static int x87_same(const struct task *t, const uint8_t *x, const uint8_t *y) {
     memcpy(&other, y + 2, 2);
     uint64_t told =
         t->odd && !(status & 5) ? t->status : t->status & ~2ull; /* when it looks for denormals is its own */
+    if (t->exam && !(x[4] >> (status >> 11 & 7) & 1))
+        told &= ~0x200ull;
     int same = !memcmp(x, y, 2) && !((status ^ other) & told) && x[4] == y[4];
     int first = t->partial && status & 0x400;
     for (int i = first; i < 8; i++)
