@@ -69,6 +69,7 @@ class _Shaper:
         self.last = max(selected.values(), default=0)
         self.dispatches: set[int] = set()
         self.stubs: set[int] = set()
+        self.own_loops = {node for node, targets in enumerate(succ) if node in targets}  # branch to themselves
 
     def reachable(self) -> list[int]:
         """The nodes that can be reached from the root, without it."""
@@ -86,11 +87,8 @@ class _Shaper:
         """Lays out nodes reached from head, without the edges back to it: nodes, and (head, items) of loops."""
         parts = self.components(nodes, head)
         edges = self.edges
-        loops = {
-            n: part
-            for n, part in enumerate(parts)
-            if len(part) > 1 or any(edge.target == part[0] for edge in edges[part[0]])
-        }
+        own = self.own_loops
+        loops = {n: part for n, part in enumerate(parts) if len(part) > 1 or part[0] in own}
         if not loops:
             return [part[0] for part in parts]
         loop_of = dict.fromkeys(nodes, -1)
@@ -99,10 +97,10 @@ class _Shaper:
                 loop_of[node] = n
         outer: dict[int, list[Edge]] = {n: [] for n in loops}  # edges into each loop, in the order of their nodes
         for node in (head, *nodes):
-            own = -1 if node == head else loop_of[node]
+            inside = -1 if node == head else loop_of[node]
             for edge in edges[node]:
                 to = loop_of.get(edge.target, -1)
-                if to >= 0 and to != own:
+                if to >= 0 and to != inside:
                     outer[to].append(edge)
         return [self.loop(part, outer[n], depth) if n in loops else part[0] for n, part in enumerate(parts)]
 
@@ -130,6 +128,7 @@ class _Shaper:
                 stubs.append(arm)
             arms[node] = (selector, arm)
             self.edges[dispatch].append(Edge(selector, arm))
+        self.own_loops.difference_update(arms if flat else (other,))  # their branches are to the dispatch now
         for edge in (*outer, *inner):
             if edge.target in arms:
                 selector = arms[edge.target][0]
