@@ -72,3 +72,13 @@ def test_lua_does_as_the_native_one(tmp_path: Path) -> None:
     executable = built([gcc, "-O2", "-static", *include, source, library, "-lm", "-ldl", "-o", path], path)
     script = {"whole.lua": (HERE / "whole.lua").read_bytes()}
     check(executable, [Run(("whole.lua",), LINES, script), Run(("none.lua",))], tmp_path)
+
+
+def test_bash_does_as_the_native_one(tmp_path: Path) -> None:
+    bash = command("bash-static", "BASH_STATIC", "bash-static")
+    path = tmp_path / "bash"
+    shutil.copy(bash, path)
+    executable = Executable(path, lambda data: lifter.lift(data, jobs=2))
+    script = (HERE / "whole.bash").read_bytes()
+    files = {"whole.bash": script, "list": b"a\nb\nc d\n", "table": b"1,2,3,4\nx,,y\n", "d/": b""}
+    check(executable, [Run(("whole.bash",), b"", files), Run((), b"echo $BASH_VERSION; exit 3")], tmp_path)
