@@ -43,6 +43,17 @@ def test_a_lifted_program_says_what_the_native_one_says(small: Path, lifted: tup
 
 
 @RUNS
+def test_a_lifted_program_whose_reader_has_gone_dies_of_sigpipe(lifted: tuple[Path, Path, bytes]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "recompiler", "run", str(lifted[0])]
+        assert subprocess.run(command, stdout=writing, timeout=60, check=False).returncode == -signal.SIGPIPE
+    finally:
+        os.close(writing)
+
+
+@RUNS
 @pytest.mark.parametrize("kind", ["exec", "pie"])
 def test_an_instruction_without_wasm_names_file_address_and_text_and_dies_of_sigill(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, symbol: FIND

@@ -25,7 +25,6 @@ static inline wasmtime_global_t extern_global(const wasmtime_extern_t *item) {
     memcpy(&global, &item->of, sizeof global);
     return global;
 }
-typedef struct wasm_frame_t wasm_frame_t;
 
 void wasmtime_global_get(wasmtime_context_t *, const wasmtime_global_t *, wasmtime_val_t *out);
 wasmtime_error_t *wasmtime_global_set(wasmtime_context_t *, const wasmtime_global_t *, const wasmtime_val_t *);
@@ -34,9 +33,5 @@ wasm_trap_t *wasmtime_trap_new_code(uint8_t code);
 wasmtime_error_t *wasmtime_linker_instantiate(const wasmtime_linker_t *, wasmtime_context_t *,
                                               const wasmtime_module_t *, wasmtime_instance_t *out, wasm_trap_t **trap);
 void wasm_trap_delete(wasm_trap_t *);
-wasm_frame_t *wasm_trap_origin(const wasm_trap_t *);
-uint32_t wasm_frame_func_index(const wasm_frame_t *);
-size_t wasm_frame_module_offset(const wasm_frame_t *);
-void wasm_frame_delete(wasm_frame_t *);
 
 #endif

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -25,6 +26,8 @@ def execute(path: Path, arguments: Sequence[str]) -> NoReturn:
     if not HOST.exists():
         raise Error("E_OPEN", f"{HOST.name} is not built: python csrc/build.py lifted (x86-64 only)")
     paths = [_memfd(name, data) for name, data in (("elf", found.elf), ("cwasm", code), ("pcmap", _map(found)))]
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; a program expects the default
+        signal.signal(number, signal.SIG_DFL)
     os.execv(HOST, [HOST.name, *paths, str(path).removesuffix(".lifted"), *arguments])
 
 
