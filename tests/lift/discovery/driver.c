@@ -5,35 +5,31 @@
 #define SHAPE(name) {#name, name},
 
 static const struct {
-    const char* name;
+    const char *name;
     long (*run)(long);
 } ALL[] = {SHAPES(SHAPE)};
 
 static char line[4096];
 
-static long ask(long number, long a, const void* b, unsigned long c)
-{
+static long ask(long number, long a, const void *b, unsigned long c) {
     __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
     return number;
 }
 
 /* What compilers call without being asked. */
-void* memset(void* to, int byte, unsigned long size)
-{
-    void* at = to;
+void *memset(void *to, int byte, unsigned long size) {
+    void *at = to;
     __asm__ volatile("rep stosb" : "+D"(at), "+c"(size) : "a"(byte) : "memory");
     return to;
 }
 
-void* memcpy(void* to, const void* from, unsigned long size)
-{
-    void* at = to;
+void *memcpy(void *to, const void *from, unsigned long size) {
+    void *at = to;
     __asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(size) : : "memory");
     return to;
 }
 
-static char* decimal(char* at, long value)
-{
+static char *decimal(char *at, long value) {
     char digits[24];
     int count = 0;
     unsigned long rest = value < 0 ? 0 - (unsigned long)value : (unsigned long)value;
@@ -48,27 +44,25 @@ static char* decimal(char* at, long value)
 }
 
 /* Where a PIE was loaded is added to the words that DT_RELA names: all of them are R_X86_64_RELATIVE. */
-static void relocate(const long* dynamic, long base)
-{
-    const long* rows = 0;
+static void relocate(const long *dynamic, long base) {
+    const long *rows = 0;
     long size = 0;
     for (; dynamic[0]; dynamic += 2) {
         if (dynamic[0] == 7)
-            rows = (const long*)(base + dynamic[1]);
+            rows = (const long *)(base + dynamic[1]);
         else if (dynamic[0] == 8)
             size = dynamic[1];
     }
     for (; size >= 24; size -= 24, rows += 3)
-        *(long*)(base + rows[0]) = base + rows[2];
+        *(long *)(base + rows[0]) = base + rows[2];
 }
 
-__attribute__((used, noreturn)) void begin(const long* dynamic, long base)
-{
+__attribute__((used, noreturn)) void begin(const long *dynamic, long base) {
     if (dynamic)
         relocate(dynamic, base);
     for (unsigned n = 0; n < sizeof ALL / sizeof *ALL; n++) {
-        char* at = line;
-        for (const char* name = ALL[n].name; *name;)
+        char *at = line;
+        for (const char *name = ALL[n].name; *name;)
             *at++ = *name++;
         for (long index = -9; index < 40; index++) {
             *at++ = ' ';

@@ -3,6 +3,7 @@
 #ifndef SHAPES_H
 #define SHAPES_H
 
+/* clang-format off */
 #define SWITCHES(X) \
     X(unsigned_char) X(signed_char) X(unsigned_short) X(signed_short) X(signed_int) X(signed_long) X(holes) \
     X(negative_cases) X(clusters) X(nested) X(masked) X(clamped) X(modulo) X(every_byte) X(unreachable_default) \
@@ -18,8 +19,9 @@
     X(offsets_lea) X(notrack_offsets) X(base_outside_loop) X(base_in_other_block) X(base_differs) X(base_two_ways) \
     X(sub_then_ja) X(cmp_in_other_block) X(and_mask) X(and_mask_16) X(cmov_bound) X(index_in_memory) \
     X(index_spilled) X(index_copied) X(jae_bound) X(jump_over_bound) X(byte_offsets) X(word_offsets) \
-    X(table_behind_code) X(cold_part) X(cold_called) X(backwards) X(offsets_sub) X(push_then_return) X(long_way) X(base_spilled) \
-    X(walking_index) X(in_structures)
+    X(table_behind_code) X(cold_part) X(cold_called) X(backwards) X(offsets_sub) X(push_then_return) X(long_way) \
+    X(base_spilled) X(walking_index) X(in_structures) X(behind_a_nop)
+/* clang-format on */
 
 #define SHAPES(X) SWITCHES(X) GOTOS(X) ASSEMBLY(X)
 

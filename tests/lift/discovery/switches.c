@@ -3,38 +3,34 @@
 #include "shapes.h"
 
 #define NOINLINE __attribute__((noinline))
-#define COLD __attribute__((noinline, cold))
+#define COLD     __attribute__((noinline, cold))
 
 volatile long seen; /* keeps the cases apart: a switch that only picks a number would become a table of numbers */
 static long ring[8];
 
-NOINLINE static long called(long value)
-{
+NOINLINE static long called(long value) {
     seen = value;
     return value * 3 + 1;
 }
 
-COLD static long rare(long value)
-{
+COLD static long rare(long value) {
     ring[value & 7] ^= value;
     return ring[(value + 1) & 7] - value;
 }
 
-#define CASE(n, value) \
-    case n: \
-        seen = (value) + index; \
-        return (value)*17 + (n);
-#define EIGHT \
-    CASE(0, 7) CASE(1, 5) CASE(2, 11) CASE(3, 2) CASE(4, seen & 3) CASE(5, 13) CASE(6, 1) CASE(7, 19)
-#define ON(name, type) \
-    long name(long index) \
-    { \
-        type on = (type)index; \
-        switch (on) { \
-            EIGHT \
-        default: \
-            return -1; \
-        } \
+#define CASE(n, value)                                                                                                 \
+    case n:                                                                                                            \
+        seen = (value) + index;                                                                                        \
+        return (value) * 17 + (n);
+#define EIGHT CASE(0, 7) CASE(1, 5) CASE(2, 11) CASE(3, 2) CASE(4, seen & 3) CASE(5, 13) CASE(6, 1) CASE(7, 19)
+#define ON(name, type)                                                                                                 \
+    long name(long index) {                                                                                            \
+        type on = (type)index;                                                                                         \
+        switch (on) {                                                                                                  \
+            EIGHT                                                                                                      \
+        default:                                                                                                       \
+            return -1;                                                                                                 \
+        }                                                                                                              \
     }
 
 ON(unsigned_char, unsigned char)
@@ -44,8 +40,7 @@ ON(signed_short, short)
 ON(signed_int, int)
 ON(signed_long, long)
 
-long holes(long index)
-{
+long holes(long index) {
     switch (index) {
         CASE(1, 3)
         CASE(2, 9)
@@ -60,8 +55,7 @@ long holes(long index)
     }
 }
 
-long negative_cases(long index)
-{
+long negative_cases(long index) {
     switch ((int)index) {
         CASE(-7, 3)
         CASE(-6, 9)
@@ -76,8 +70,7 @@ long negative_cases(long index)
     }
 }
 
-long clusters(long index)
-{
+long clusters(long index) {
     switch (index * 100) {
         CASE(-300, 1)
         CASE(0, 2)
@@ -100,8 +93,7 @@ long clusters(long index)
     }
 }
 
-long nested(long index)
-{
+long nested(long index) {
     switch (index & 15) {
     case 2:
         switch (index >> 4) {
@@ -133,39 +125,29 @@ long nested(long index)
     }
 }
 
-long masked(long index)
-{
-    switch (index & 7) {
-        EIGHT
-    }
+long masked(long index) {
+    switch (index & 7) { EIGHT }
     return -1;
 }
 
-long clamped(long index)
-{
+long clamped(long index) {
     unsigned long on = (unsigned long)index;
     if (on > 7)
         on = 7;
-    switch (on) {
-        EIGHT
-    }
+    switch (on) { EIGHT }
     return -1;
 }
 
-long modulo(long index)
-{
-    switch ((unsigned long)index % 8) {
-        EIGHT
-    }
+long modulo(long index) {
+    switch ((unsigned long)index % 8) { EIGHT }
     return -1;
 }
 
-#define FOUR(n) CASE(n, n ^ 5) CASE(n + 1, n | 9) CASE(n + 2, n & 0x33) CASE(n + 3, n / 3)
-#define SIXTEEN(n) FOUR(n) FOUR(n + 4) FOUR(n + 8) FOUR(n + 12)
+#define FOUR(n)       CASE(n, n ^ 5) CASE(n + 1, n | 9) CASE(n + 2, n & 0x33) CASE(n + 3, n / 3)
+#define SIXTEEN(n)    FOUR(n) FOUR(n + 4) FOUR(n + 8) FOUR(n + 12)
 #define SIXTY_FOUR(n) SIXTEEN(n) SIXTEEN(n + 16) SIXTEEN(n + 32) SIXTEEN(n + 48)
 
-long every_byte(long index)
-{
+long every_byte(long index) {
     switch ((unsigned char)index) {
         SIXTY_FOUR(0)
         SIXTY_FOUR(64)
@@ -175,8 +157,7 @@ long every_byte(long index)
     return -1;
 }
 
-long unreachable_default(long index)
-{
+long unreachable_default(long index) {
     switch (index & 31) {
         SIXTEEN(0)
         SIXTEEN(16)
@@ -185,8 +166,7 @@ long unreachable_default(long index)
     }
 }
 
-long loop_of_switches(long index)
-{
+long loop_of_switches(long index) {
     long total = index;
     for (int turn = 0; turn < 12; turn++) {
         switch ((total + turn) & 15) {
@@ -224,8 +204,7 @@ long loop_of_switches(long index)
     return total;
 }
 
-long two_switches(long index)
-{
+long two_switches(long index) {
     long total = 0;
     for (long n = index; n < index + 6; n++) {
         switch (n & 7) {
@@ -266,8 +245,7 @@ long two_switches(long index)
     return total;
 }
 
-long falls_through(long index)
-{
+long falls_through(long index) {
     long total = 1;
     switch (index) {
     case 8:
@@ -289,8 +267,7 @@ long falls_through(long index)
     }
 }
 
-long calls_in_cases(long index)
-{
+long calls_in_cases(long index) {
     long total = index;
     switch (index) {
     case 0:
@@ -314,8 +291,7 @@ long calls_in_cases(long index)
     return total + called(total);
 }
 
-long cold_cases(long index)
-{
+long cold_cases(long index) {
     long total = index;
     for (int n = 0; n < 3; n++) {
         if (__builtin_expect(total < 0, 0))
@@ -344,8 +320,7 @@ long cold_cases(long index)
     return total;
 }
 
-long tail_calls(long index)
-{
+long tail_calls(long index) {
     switch (index) {
     case 0:
         return called(index + 4);
@@ -364,8 +339,7 @@ long tail_calls(long index)
     }
 }
 
-long big_switch(long index)
-{
+long big_switch(long index) {
     unsigned on = (unsigned)(index * 37) % 700;
     switch (on) {
         SIXTY_FOUR(0)
@@ -382,13 +356,12 @@ long big_switch(long index)
 }
 
 struct node {
-    struct node* next;
+    struct node *next;
     unsigned char kind;
     short value;
 };
 
-NOINLINE static long visit(const struct node* node)
-{
+NOINLINE static long visit(const struct node *node) {
     long total = 0;
     for (; node; node = node->next) {
         switch (node->kind) {
@@ -414,8 +387,7 @@ NOINLINE static long visit(const struct node* node)
     return total;
 }
 
-long from_memory(long index)
-{
+long from_memory(long index) {
     struct node nodes[6];
     for (int n = 0; n < 6; n++) {
         nodes[n].next = n < 5 ? &nodes[n + 1] : 0;

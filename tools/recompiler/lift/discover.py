@@ -28,6 +28,7 @@ from recompiler.lift.guess import Guesser
 Progress = Callable[[str, int, int], None]
 
 _ROUNDS: Final = 8  # of tables, references and gaps; each finds less, what is left is for the ledger
+_NOP: Final = b"\x90"
 _WALL_BYTES: Final = b"\x90\x66\x0f\xcc\x2e\xf3\x00"
 
 
@@ -126,6 +127,11 @@ class Discovery:
     def fixed(self) -> bool:
         """Whether the file is loaded where it is linked."""
         return self.binary.kind == "exec"
+
+    def behind_nops(self) -> set[int]:
+        """What is behind a NOP that a function begins with: Go's goroutines return there, where nothing calls."""
+        starts = self.named.union(self.references, self._frame_starts)
+        return {start + 1 for start in starts if self.explorer.bytes_at(start, start + 1) == _NOP}
 
     def refer(self) -> set[int]:
         """The addresses of code that the instructions found since the last call hold."""
@@ -233,7 +239,7 @@ def _discover(binary: Binary, tell: Progress) -> Program:
             found.references |= references
             explorer.explore(sorted(references))
             explorer.explore(found.guesser.turn())
-        pointers = found.pointers()
+        pointers = found.pointers() | found.behind_nops()
         found.references |= pointers
         explorer.explore(sorted(pointers))
         if len(explorer.leaders) == known:

@@ -1,0 +1,227 @@
+/* Code that compilers divide, compute or hide: cold parts, labels that no table has, tables in odd places. */
+
+#include "assembly.h"
+
+/* The table stands in the text, as in hand-written code. */
+BEGIN table_behind_code
+    xor %eax, %eax
+    cmp $5, %rdi
+    ja .Ltable_behind_coded
+    lea .Ltable_behind_codet(%rip), %rdx
+    movslq (%rdx,%rdi,4), %rcx
+    add %rdx, %rcx
+    jmp *%rcx
+    .p2align 2
+.Ltable_behind_codet:
+    .long table_behind_code.case0 - .Ltable_behind_codet, table_behind_code.case1 - .Ltable_behind_codet
+    .long table_behind_code.case2 - .Ltable_behind_codet, table_behind_code.case3 - .Ltable_behind_codet
+    .long table_behind_code.case4 - .Ltable_behind_codet, table_behind_code.case5 - .Ltable_behind_codet
+    CASES table_behind_code
+END table_behind_code
+
+/* gcc: the unlikely part in a section and with an FDE of its own, in the middle of the frame; a case leads to it. */
+BEGIN cold_part
+    push %rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbx, 0
+    mov %rdi, %rbx
+    xor %eax, %eax
+    cmp $5, %rdi
+    ja cold_part.cold
+    lea .Lcold_partt(%rip), %rdx
+    movslq (%rdx,%rdi,4), %rcx
+    add %rdx, %rcx
+    jmp *%rcx
+cold_part.case0:
+    lea 3(%rbx), %rax
+.Lcold_part_back:
+    pop %rbx
+    .cfi_remember_state
+    .cfi_adjust_cfa_offset -8
+    ret
+    .cfi_restore_state
+cold_part.case1:
+    lea 9(%rbx,%rbx), %rax
+    pop %rbx
+    .cfi_adjust_cfa_offset -8
+    ret
+END cold_part
+    .section .text.unlikely, "ax", @progbits
+    .type cold_part.cold, @function
+    .cfi_startproc
+    .cfi_def_cfa_offset 16
+    .cfi_offset rbx, -16
+cold_part.cold:
+    mov $-44, %rax
+    jmp .Lcold_part_back
+cold_part.case2:
+    imul $5, %rbx, %rax
+    jmp .Lcold_part_back
+cold_part.case3:
+    mov $77, %eax
+cold_part.case4:
+    sub $2, %rax
+cold_part.case5:
+    add %rbx, %rax
+    jmp .Lcold_part_back
+    .cfi_endproc
+    .size cold_part.cold, . - cold_part.cold
+DISTANCES cold_part, .Lcold_partt
+
+/* An unlikely part where there is no frame, which ends in a call without return, behind which nothing is. */
+BEGIN cold_called
+    mov %rdi, %rax
+    cmp $11, %rdi
+    je cold_called.cold
+    test $3, %dil
+    je .Lcold_called_more
+    ret
+END cold_called
+    .section .text.unlikely, "ax", @progbits
+    .type cold_called.cold, @function
+    .cfi_startproc
+cold_called.cold:
+    lea 1(%rdi), %rax
+.Lcold_called_more:
+    push %rax
+    .cfi_adjust_cfa_offset 8
+    call .Lcold_called_away
+    .cfi_endproc
+    .size cold_called.cold, . - cold_called.cold
+    .p2align 4
+    .cfi_startproc
+.Lcold_called_away:
+    pop %rax
+    pop %rax
+    add $1000, %rax
+    ret
+    .cfi_endproc
+
+/* Arithmetic alone: into the middle of a row of instructions of one size. */
+BEGIN backwards
+    mov %rdi, %rcx
+    and $7, %ecx
+    lea .Lbackwards_end(%rip), %rdx
+    mov %rdi, %rax
+    shl $2, %rcx
+    sub %rcx, %rdx
+    jmp *%rdx
+    .rept 8
+    lea 3(%rax), %rax
+    .endr
+.Lbackwards_end:
+    ret
+END backwards
+
+/* Distances that are taken off. */
+BEGIN offsets_sub
+    xor %eax, %eax
+    cmp $5, %rdi
+    ja .Loffsets_subd
+    lea .Loffsets_subt(%rip), %rdx
+    movslq (%rdx,%rdi,4), %rcx
+    lea offsets_sub_end(%rip), %rdx
+    sub %rcx, %rdx
+    jmp *%rdx
+    CASES offsets_sub
+offsets_sub_end:
+END offsets_sub
+    .section .rodata
+    .p2align 2
+.Loffsets_subt:
+    .long offsets_sub_end - offsets_sub.case0, offsets_sub_end - offsets_sub.case1, offsets_sub_end - offsets_sub.case2
+    .long offsets_sub_end - offsets_sub.case3, offsets_sub_end - offsets_sub.case4, offsets_sub_end - offsets_sub.case5
+
+/* Return addresses that no call pushed. */
+BEGIN push_then_return
+    lea .Lpush_then_return_out(%rip), %rcx
+    push %rcx
+    lea .Lpush_then_return_even(%rip), %rcx
+    lea .Lpush_then_return_odd(%rip), %rdx
+    test $1, %dil
+    cmovnz %rdx, %rcx
+    push %rcx
+    ret
+    ud2
+.Lpush_then_return_even:
+    lea 9(%rdi), %rax
+    ret
+.Lpush_then_return_odd:
+    lea 4(%rdi,%rdi), %rax
+    ret
+.Lpush_then_return_out:
+    inc %rax
+    ret
+END push_then_return
+
+/* More between the table's address and the jump than anybody looks at. */
+BEGIN long_way
+    lea .Llong_wayt(%rip), %rdx
+    mov %rdi, %rcx
+    cmp $5, %rdi
+    ja .Llong_wayd
+    .rept 120
+    add $3, %rax
+    xor %rdi, %rax
+    .endr
+    xor %eax, %eax
+    movslq (%rdx,%rcx,4), %rcx
+    add %rdx, %rcx
+    jmp *%rcx
+    CASES long_way
+END long_way
+DISTANCES long_way, .Llong_wayt
+
+/* A window that slides: three tables in one, the register that walks over it is the only index. */
+BEGIN walking_index
+    lea .Lwalking_indext(%rip), %rcx
+    cmp $5, %rdi
+    ja .Lwalking_indexd
+    lea (%rcx,%rdi,8), %rcx
+    xor %eax, %eax
+    mov (%rcx), %rcx
+    jmp *%rcx
+    CASES walking_index
+END walking_index
+ADDRESSES walking_index
+
+/* A pointer to a label in a structure beside other things. */
+BEGIN in_structures
+    xor %eax, %eax
+    cmp $5, %rdi
+    ja .Lin_structuresd
+    mov %rdi, %rcx
+    shl $4, %rcx
+    lea .Lin_structurest(%rip), %rdx
+    mov (%rdx,%rcx), %esi
+    add %rsi, %rax
+    mov 8(%rdx,%rcx), %rcx
+    jmp *%rcx
+    CASES in_structures
+END in_structures
+    TABLES
+    .p2align 3
+.Lin_structurest:
+    .quad 1, in_structures.case0, 2, in_structures.case1, 3, in_structures.case2
+    .quad 4, in_structures.case3, 5, in_structures.case4, 6, in_structures.case5
+    .text
+/* Go: goexit is a NOP that nothing runs, and what nothing calls returns to is behind it. */
+BEGIN behind_a_nop
+    mov $7, %eax
+    lea behind_a_nop_goexit(%rip), %rcx
+    inc %rcx
+    push %rcx
+    ret
+    ud2
+behind_a_nop_invalid: /* behind a trap that a handler goes on from */
+    lea 5(%rdi), %rax
+    ret
+END behind_a_nop
+
+BEGIN behind_a_nop_goexit
+    nop
+    add %rdi, %rax
+    ret
+END behind_a_nop_goexit
+
+    .section .note.GNU-stack, "", @progbits
