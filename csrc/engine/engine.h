@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "control.h"
 #include "rc_wasi.h"
@@ -78,6 +79,18 @@ int container_confine(struct container *c, int namespaces, uid_t uid, gid_t gid,
 
 /* ---- guests.c */
 _Noreturn void guests_serve(const struct container *c);
+/* In a fork of the container's first process: closes what is not for it. */
+void guests_leave(const struct container *c);
+
+/* ---- spare.c: a guest's process, forked when it is asked for or ahead */
+/* The process that runs the record, and the reading end of its pipe for refusals; or -1 with errno. */
+pid_t spare_or_fork(const struct container *c, const struct control_message *record, int *denied);
+/* How long to wait for something else before spare_make is called; NULL: for ever. guests_ended: since the last. */
+const struct timespec *spare_after(int guests_ended);
+void spare_make(const struct container *c);
+/* A process was reaped, which may be the spare. */
+void spare_ended(pid_t pid);
+void spare_kill(void);
 
 /* ---- denied.c: what the policy refuses in a guest, on its way to the container's first process */
 enum {

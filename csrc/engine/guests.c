@@ -1,16 +1,10 @@
 /* In: records on a container's control socket. Out: guests, what their policy refused them, and how they ended. This is
- * the loop of a container's first process.
- *
- * A container that has started a guest keeps a spare: a process forked ahead, which has done all of a guest's start
- * that needs no record and waits for one. It halves the time to the first output. */
+ * the loop of a container's first process. */
 #include "engine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,22 +18,12 @@ static uint16_t told[CONTROL_PROCESSES];
 static struct pollfd watched[GUESTS + CONTROL_PROCESSES];
 static uint32_t process_count;
 
-#define NAME "rc-engine"
-static struct {
-    pid_t pid;       /* 0: there is none */
-    int job, denied; /* where its record goes, and the reading end of its pipe */
-    enum { UNWANTED, WHEN_QUIET, NOW } wanted;
-} spare;
-enum { SPARE_MS = 2 }; /* of quiet before one is made: who starts many at once has the CPU for them */
-
 static _Noreturn void end(const struct container *c) {
     if (!(c->in_force & FORCE_PID_NS)) {
         for (uint32_t i = 0; i < process_count; i++) {
             kill(processes[i], SIGKILL);
         }
-        if (spare.pid) {
-            kill(spare.pid, SIGKILL);
-        }
+        spare_kill();
         while (waitpid(-1, NULL, 0) > 0) {
         }
     }
@@ -59,100 +43,12 @@ static int strings_ok(const struct control_message *m) {
     return found == argc + envc + 1;
 }
 
-/* In a guest: of its container it keeps the writing end of one pipe, at DENIED_FD. */
-static int leave_container(const struct container *c, int denied) {
+void guests_leave(const struct container *c) {
     for (uint32_t i = 0; i < process_count; i++) {
         close(watched[GUESTS + i].fd);
     }
     close(c->control);
     close(c->lifeline);
-    return dup2(denied, DENIED_FD) < 0 || close(denied) < 0 ? -1 : 0;
-}
-
-/* In a spare: its record, and whom it is for. */
-static void wait_job(int job) {
-    struct rc_error err;
-    if (control_receive(job, &message, &err) <= 0) {
-        _exit(125); /* its container is gone */
-    }
-    prctl(PR_SET_NAME, NAME);
-    close(job);
-}
-
-/* The new process's pid, and the reading end of its pipe; or -1 with errno. job: where it waits for its record, or -1
- * when that is in `message`; the other end of it is closed there. */
-static pid_t fork_guest(const struct container *c, int *denied, int job, int other) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        return -1;
-    }
-    pid_t pid = fork();
-    int why = errno;
-    if (pid == 0) {
-        struct rc_error err = {0};
-        close(ends[0]);
-        if (leave_container(c, ends[1]) < 0) {
-            _exit(125);
-        }
-        if (job >= 0) {
-            close(other);
-            message.fd_count = 0;
-        }
-        if (process_prepare(c, &err) < 0) {
-            process_refuse(&err);
-        }
-        if (job >= 0) {
-            wait_job(job);
-        }
-        process_run(c, &message);
-    }
-    close(ends[1]);
-    if (pid < 0) {
-        close(ends[0]);
-    }
-    errno = why;
-    *denied = ends[0];
-    return pid;
-}
-
-static void make_spare(const struct container *c) {
-    int pair[2];
-    spare.wanted = UNWANTED; /* once: one that cannot be made is not tried again before the next guest */
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        return;
-    }
-    prctl(PR_SET_NAME, "spare"); /* for ps(1): a spare is born with its name */
-    pid_t pid = fork_guest(c, &spare.denied, pair[1], pair[0]);
-    prctl(PR_SET_NAME, NAME);
-    close(pair[1]);
-    if (pid < 0) {
-        close(pair[0]);
-        return;
-    }
-    spare.pid = pid;
-    spare.job = pair[0];
-}
-
-/* The spare is no more: it ended, or it is a guest. */
-static void forget_spare(void) {
-    close(spare.job);
-    spare.pid = 0;
-}
-
-/* Makes the spare the guest that the record asks for; its pid, or 0. */
-static pid_t take_spare(int *denied) {
-    pid_t pid = spare.pid;
-    if (!pid) {
-        return 0;
-    }
-    if (control_send(spare.job, &message.record, message.data, message.len, message.fd, 3) < 0) {
-        kill(pid, SIGKILL);
-        close(spare.denied);
-        pid = 0;
-    }
-    *denied = spare.denied;
-    forget_spare();
-    return pid;
 }
 
 static int64_t spawn(const struct container *c, struct rc_error *err) {
@@ -169,11 +65,7 @@ static int64_t spawn(const struct container *c, struct rc_error *err) {
         return -EAGAIN;
     }
     int denied;
-    pid_t pid = take_spare(&denied);
-    if (pid == 0) {
-        pid = fork_guest(c, &denied, -1, -1);
-    }
-    spare.wanted = WHEN_QUIET;
+    pid_t pid = spare_or_fork(c, &message, &denied);
     if (pid < 0) {
         int why = errno;
         rc_fail(err, RC_E_SANDBOX, 0, "fork: %s", strerror(why));
@@ -238,10 +130,7 @@ static void tell_exited(const struct container *c, uint32_t i, int status) {
 static int reap(const struct container *c) {
     int status, ended = 0;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0; ended++) {
-        if (pid == spare.pid) {
-            close(spare.denied);
-            forget_spare();
-        }
+        spare_ended(pid);
         for (uint32_t i = 0; i < process_count; i++) {
             if (processes[i] == pid) {
                 tell_exited(c, i, status);
@@ -287,14 +176,10 @@ _Noreturn void guests_serve(const struct container *c) {
     watched[CONTROL] = (struct pollfd){.fd = c->control, .events = POLLIN};
     watched[LIFELINE] = (struct pollfd){.fd = c->lifeline, .events = POLLIN};
     for (;;) {
-        if (reap(c) && spare.wanted) {
-            spare.wanted = NOW; /* when nothing is asked for */
-        }
-        const struct timespec quiet = {.tv_nsec = spare.wanted == NOW ? 0 : SPARE_MS * 1000000};
-        const int waits = spare.wanted && !spare.pid;
-        int ready = ppoll(watched, GUESTS + process_count, waits ? &quiet : NULL, &none);
+        const int ended = reap(c);
+        int ready = ppoll(watched, GUESTS + process_count, spare_after(ended), &none);
         if (ready == 0) {
-            make_spare(c);
+            spare_make(c);
         }
         if (ready <= 0) {
             continue;
