@@ -257,7 +257,7 @@ def _prove(found: Discovery, blocks: dict[int, Block], owners: dict[int, int], f
         guess = found.guesser.found.get(jump)
         if guess is None:
             continue
-        table = tables.prove(found.binary, block, len(guess.targets), guess.table)
+        table = tables.prove(found.binary, block, guess.targets, guess.table)
         if table is not None:
             function = functions[owners[start]]
             (function.guarded if table.guard else function.tables)[jump] = table

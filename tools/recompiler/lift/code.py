@@ -5,7 +5,7 @@ A call or jump to a pc that is known only at run time reads the pc map (runtime.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -118,16 +118,25 @@ class Writer:
         else:
             self.out += b"\x0d" + leb.u32(self.depth(edge.target))
 
-    def switch(self, edges: Sequence[Edge | None], push: bytes) -> None:
-        """br_table on what push leaves on the stack; goes on behind it for None, and for an index beyond the edges."""
-        slow = list({id(edge): edge for edge in edges if edge is not None and edge.select}.values())
+    def switch(
+        self, edges: Sequence[Edge | None], push: bytes, checks: Mapping[int, int] | None = None, *, watch: bool = False
+    ) -> None:
+        """br_table on what push leaves on the stack; goes on behind it for None, and for an index beyond the edges.
+
+        checks: by the key of an edge the address that PC must be; goes on behind it when it is not. watch: goes on
+        behind it when a signal waits, too.
+        """
+        known = [edge for edge in edges if edge is not None and (edge.select or checks is not None)]
+        slow = list({id(edge): edge for edge in known}.values())
         level = {id(edge): n for n, edge in enumerate(slow)}
         self.out += b"\x02\x40" * (1 + len(slow))
+        if watch:
+            self.out += b"\x23" + leb.u32(regs.GLOBAL["pending"]) + b"\x0d" + leb.u32(len(slow))
         self.out += push + b"\x0e" + leb.u32(len(edges))
         for edge in edges:
             if edge is None:
                 depth = len(slow)
-            elif edge.select:
+            elif id(edge) in level:
                 depth = level[id(edge)]
             else:
                 depth = self.depth(edge.target, 1 + len(slow))
@@ -135,6 +144,10 @@ class Writer:
         self.out += leb.u32(len(slow))
         for n, edge in enumerate(slow):
             self.op(0x0B)
+            if checks is not None:
+                self.get(PC)
+                self.address(checks[edge.key])
+                self.out += b"\x52\x0d" + leb.u32(len(slow) - n - 1)
             self.go(edge, len(slow) - n)
         self.op(0x0B)
 

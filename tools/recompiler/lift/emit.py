@@ -58,7 +58,7 @@ def emit(function: Function, links: Links, across: FlagsAcross, marks: Marks | N
 
 class _Emitter(Writer):
     def __init__(self, flow: Flow, links: Links, marks: Marks | None) -> None:
-        super().__init__(shape(flow.succ(), flow.entry_of), links)
+        super().__init__(shape(flow.succ(), flow.entry_of, flow.branching()), links)
         self.flow = flow
         self.marks = marks
         self.numbers = links.numbers
@@ -130,8 +130,13 @@ class _Emitter(Writer):
             self.i32(0)
             self.set(regs.ENTRY)
             self.go(edges[0])
-        else:
+        elif number <= len(flow.blocks):
             self.block(flow.node(number), {edge.key: edge for edge in edges})
+        else:
+            hub = flow.node(number)
+            assert hub.table is not None
+            self.by_table(hub.table, {edge.key: edge for edge in edges}, watch=True)
+            self.away(hub)
 
     def block(self, node: Node, edges: Mapping[int, Edge]) -> None:
         block, infos = node.block, node.infos
@@ -184,9 +189,15 @@ class _Emitter(Writer):
         return wants
 
     def capture(self, table: JumpTable) -> None:
-        """SWITCH = the index; a number beyond every table when it is one, or when the table's guard does not hold."""
+        """SWITCH = the index; a number beyond every table when it is one, or when the table's guard does not hold.
+
+        With a table that is checked any number will do.
+        """
         self.get(GPR + table.index)
         self.op(0xA7)
+        if table.checked:
+            self.set(SWITCH)
+            return
         self.i32(-1)
         self.get(GPR + table.index)
         self.i64(len(table.targets))
@@ -339,13 +350,36 @@ class _Emitter(Writer):
         self.set(PC)
 
     def indirect_jump(self, node: Node, edges: Mapping[int, Edge], facts: Facts) -> None:
-        if node.table is not None:
-            if node.table.load == node.table.jump:  # jmp [table + index * 8]
-                self.capture(node.table)
-            number = self.flow.number
-            targets = [number.get(target) for target in node.table.targets]
-            self.switch([None if target is None else edges[target] for target in targets], b"\x20" + leb.u32(SWITCH))
-        self.operand(facts, node.block.end)
+        table = node.table
+        jump = node.block.end - facts.size
+        if table is not None and table.load == jump:  # jmp [table + index * 8]
+            self.capture(table)
+        hub = self.flow.hub.get(jump)
+        if hub is not None:
+            self.operand(facts, node.block.end)
+            self.go(edges[hub])
+        elif table is not None and not table.checked:
+            self.by_table(table, edges, watch=False)
+            self.operand(facts, node.block.end)
+            self.away(node)
+        else:
+            self.operand(facts, node.block.end)
+            if table is not None:
+                self.by_table(table, edges, watch=True)
+            self.away(node)
+
+    def by_table(self, table: JumpTable, edges: Mapping[int, Edge], *, watch: bool) -> None:
+        """On by SWITCH and, if the table has to be checked, PC; behind it when they do not say where.
+
+        watch: behind it when a signal waits, too.
+        """
+        number = self.flow.number
+        arms = [edges[number[target]] if target in number else None for target in table.targets]
+        checks = {number[target]: target for target in table.targets if target in number} if table.checked else None
+        self.switch(arms, b"\x20" + leb.u32(SWITCH), checks, watch=watch)
+
+    def away(self, node: Node) -> None:
+        """A jump to PC, wherever it is."""
         self.leaving(node)
         self.jump()
 

@@ -2,7 +2,8 @@
 
     node 0             the root: where every call of the wasm function begins
     nodes 1..B         the blocks, in address order
-    nodes B+1..        one per further entry (return sites, ...): takes what is live there out of the globals
+    nodes B+1..H       hubs: each is the table of jumps that go on by the same one, as an interpreter's do
+    nodes H+1..        one per further entry (return sites, ...): takes what is live there out of the globals
 
 A boundary is where control leaves the wasm function: before it, what is dirty goes to the globals. At a safepoint the
 code looks whether a signal waits, and leaves if so; what is dirty and live there goes to the globals.
@@ -23,6 +24,7 @@ from recompiler.lift.regs import COMPOSITE, DIRECTION, FLAG_BIT, PARTS, STATUS
 SYSCALL_USE: Final = 1 << 0 | 1 << 7 | 1 << 6 | 1 << 2 | 1 << 10 | 1 << 8 | 1 << 9
 LEAVES: Final = frozenset((CALL, CALL_INDIRECT, RET, SYSCALL, TRAP, JUMP_INDIRECT))
 DIRTIED: Final = REGISTERS | DIRECTION
+HUB_FROM: Final = 64  # jumps times targets
 
 
 @dataclass(slots=True)
@@ -58,6 +60,17 @@ class Node:
     live_out: int = 0
 
 
+def hubs(function: Function) -> dict[int, int]:
+    """Address of a jump -> the number of the hub that it shares with others."""
+    groups: dict[tuple[tuple[int, ...], bool], list[int]] = {}
+    for jump in sorted({*function.tables, *function.guarded}):
+        table = function.table(jump)
+        assert table is not None
+        groups.setdefault((tuple(table.targets), table.checked), []).append(jump)
+    shared = [jumps for (to, _), jumps in groups.items() if len(jumps) > 1 and len(jumps) * len(to) >= HUB_FROM]
+    return {jump: number for number, jumps in enumerate(shared) for jump in jumps}
+
+
 class Flow:
     """The graph of a function, solved."""
 
@@ -66,10 +79,13 @@ class Flow:
         self.across = across
         self.blocks = list(function.blocks.values())
         self.number = {block.start: n for n, block in enumerate(self.blocks, 1)}
-        base = len(self.blocks) + 1
+        self.hub = {jump: len(self.blocks) + 1 + n for jump, n in hubs(function).items()}
+        base = len(self.blocks) + len(set(self.hub.values())) + 1
         self.resume = {address: base + n for n, address in enumerate(function.entries[1:])}
         self.entry_of = {node: n for n, node in enumerate(self.resume.values(), 1)}
         self.nodes = [self._node(block) for block in self.blocks]
+        first = {number: jump for jump, number in reversed(self.hub.items())}
+        self.nodes += [self._hub(first[number]) for number in sorted(first)]
         self._dirty()
         self._live()
 
@@ -82,9 +98,29 @@ class Flow:
         start = self.number[self.function.start]
         return [[start], *(list(node.succ) for node in self.nodes), *([self.number[a]] for a in self.resume)]
 
+    def branching(self) -> set[int]:
+        """For shape: blocks whose only way to their first successor is a branch, wherever it stands."""
+        flows = ((n, node, node.block.flow) for n, node in enumerate(self.nodes, 1))
+        return {n for n, node, flow in flows if flow == JUMP_INDIRECT or (flow == COND and len(node.succ) < 2)}
+
     def live_at(self, address: int) -> int:
         """What is live at a block of the function."""
         return self.node(self.number[address]).live_in
+
+    def _hub(self, jump: int) -> Node:
+        """The node that goes on by the table of this jump and others."""
+        table = self.function.table(jump)
+        assert table is not None
+        succ = list(dict.fromkeys(self.number[to] for to in table.targets if to in self.number))
+        block = Block(-jump, -jump, [], JUMP_INDIRECT, (), None)
+        return self._made(block, [], succ, [], table, True, self._flags_of_jump())
+
+    def _flags_of_jump(self) -> int:
+        """What an indirect jump must have in the globals when it leaves."""
+        flags = self.across.indirect
+        for entry in self.function.entries:
+            flags |= self.across.entries.get(entry, 0)
+        return flags
 
     def _node(self, block: Block) -> Node:
         infos = [liveness.info(facts) for facts in block.facts]
@@ -104,11 +140,11 @@ class Flow:
             site = self.resume.get(end)
             return self._made(block, infos, [] if site is None else [site], [], None, True, flags_out)
         elif flow == JUMP_INDIRECT:
-            address = block.end - block.facts[-1].size
-            table = self.function.tables.get(address) or self.function.guarded.get(address)
-            flags_out = self.across.indirect
-            for entry in self.function.entries:
-                flags_out |= self.across.entries.get(entry, 0)
+            jump = block.end - block.facts[-1].size
+            table = self.function.table(jump)
+            if jump in self.hub:
+                return self._made(block, infos, [self.hub[jump]], [], table, False, 0)
+            flags_out = self._flags_of_jump()
             if table is not None:
                 wanted = list(dict.fromkeys(t for t in table.targets if t in self.number))
         elif flow == RET:

@@ -63,7 +63,8 @@ class JumpTable:
 
     load: the address of the instruction in the jump's own block that reads index (GPR 0..15, all 64 bits, its value
     just before load). guard: None, or (GPR, value): the proof holds only where that register has the value (an address
-    as linked) just before load.
+    as linked) just before load. checked: there is no proof, for the program may change the table: where the jump leads
+    is to be compared with the target.
     """
 
     jump: int
@@ -71,6 +72,7 @@ class JumpTable:
     index: int
     targets: list[int]
     guard: tuple[int, int] | None = None
+    checked: bool = False
 
 
 @dataclass(slots=True)
@@ -88,6 +90,10 @@ class Function:
     tables: dict[int, JumpTable] = field(default_factory=dict)
     guarded: dict[int, JumpTable] = field(default_factory=dict)
     safepoints: frozenset[int] = frozenset()
+
+    def table(self, jump: int) -> JumpTable | None:
+        """The table of the jump at an address."""
+        return self.tables.get(jump) or self.guarded.get(jump)
 
     @property
     def size(self) -> int:

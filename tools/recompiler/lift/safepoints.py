@@ -1,8 +1,8 @@
 """In: a function. Out: blocks at which it must look whether a signal waits, so that no loop runs without a look.
 
-A loop is broken at its syscalls, which look themselves, at the return sites of its calls, which are entries anyway, and
-where it is left by what a register is counted or stepped to, for such a loop ends; what is left of loops then, at their
-heads, which become entries.
+A loop is broken at its syscalls and at the jumps through tables that interpreters have, which look anyway; at the
+return sites of its calls, which are entries anyway; where it is left by what a register is counted or stepped to, for
+such a loop ends. What is left of loops then is broken at their heads, which become entries.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Final
 
 from iced_x86 import Mnemonic, OpKind
 
-from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, SYSCALL, Facts
+from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP_INDIRECT, SYSCALL, Facts
+from recompiler.lift.flow import hubs
 from recompiler.lift.function import Block, Function, Program
 from recompiler.lift.regs import ALL_GPR
 
@@ -35,7 +36,8 @@ def safepoints(function: Function) -> set[int]:
     blocks = function.blocks
     if all(to > block.start for block in blocks.values() for to in block.succ):
         return set()
-    edges = {block.start: [] if block.flow == SYSCALL else list(block.succ) for block in blocks.values()}
+    shared = hubs(function)
+    edges = {block.start: [] if _looks(function, block, shared) else list(block.succ) for block in blocks.values()}
     found: set[int] = set()
     work = _cycles(list(edges), edges)
     while work:
@@ -51,6 +53,15 @@ def safepoints(function: Function) -> set[int]:
             edges[start] = [] if start in counting else [to for to in edges[start] if to not in looks]
         work += _cycles(part, edges)
     return found
+
+
+def _looks(function: Function, block: Block, shared: dict[int, int]) -> bool:
+    """Whether a block looks at its end, as emit.py has it."""
+    if block.flow != JUMP_INDIRECT:
+        return block.flow == SYSCALL
+    jump = block.end - block.facts[-1].size
+    table = function.table(jump)
+    return jump in shared or (table is not None and table.checked)
 
 
 def _counting(part: list[Block], edges: dict[int, list[int]], within: set[int]) -> set[int]:

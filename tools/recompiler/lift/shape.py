@@ -9,9 +9,11 @@ opened for each forward branch, as in LLVM's CFGStackify.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
+HUB: Final = 4  # branches within a loop that make a node its center
 DEEPEST: Final = 60  # nested loops; a region below is dispatched node by node
 
 
@@ -45,17 +47,19 @@ class Shape:
     stubs: set[int]
 
 
-def shape(succ: list[list[int]], selected: dict[int, int]) -> Shape:
+def shape(succ: list[list[int]], selected: dict[int, int], branching: Container[int] = ()) -> Shape:
     """The shape of a graph whose root is node 0; succ[n] begins with the successor that shall follow n.
 
     selected (node -> selector, from 1 on): nodes the root can go to by the selector; such a node clears it itself.
+    branching: nodes that may branch to their first successor even when it comes next; the others just go on to it, and
+    no block is opened for that.
     """
     shaper = _Shaper(succ, selected)
     items: list[Any] = [0, *shaper.region(shaper.reachable(), 0, 0)]
     order: list[int] = []
     loops: list[tuple[int, int]] = []
     _flatten(items, order, loops)
-    opens, closes = _scopes(order, loops, shaper.edges)
+    opens, closes = _scopes(order, loops, shaper.edges, branching)
     return Shape(order, shaper.edges, opens, closes, shaper.dispatches, shaper.stubs)
 
 
@@ -111,7 +115,7 @@ class _Shaper:
         if len(entries) == 1:
             first = entries[0]
             return first, self.region([node for node in part if node != first], first, depth + 1)
-        other = next((node for node in entries if node not in self.resuming), entries[0])
+        other = self.center(part, entries)
         inner = [edge for node in part for edge in self.edges[node] if flat or edge.target == other]
         dispatch = self.add([Edge(0, other)])
         self.dispatches.add(dispatch)
@@ -135,6 +139,17 @@ class _Shaper:
                 edge.select = selector
                 edge.target = dispatch
         return dispatch, self.region([*part, *stubs], dispatch, depth + 1)
+
+    def center(self, part: list[int], entries: list[int]) -> int:
+        """The node that a loop's dispatch node goes on to without a selector: an entry, or where most branches lead."""
+        other = next((node for node in entries if node not in self.resuming), entries[0])
+        into = dict.fromkeys(part, 0)
+        for node in part:
+            for edge in self.edges[node]:
+                if edge.target in into:
+                    into[edge.target] += 1
+        most = max(part, key=lambda node: (into[node], -node))
+        return most if into[most] >= HUB and into[most] > 2 * into[other] else other
 
     def add(self, edges: list[Edge]) -> int:
         self.edges.append(edges)
@@ -208,7 +223,7 @@ def _flatten(items: list[Any], order: list[int], loops: list[tuple[int, int]]) -
 
 
 def _scopes(
-    order: list[int], loops: list[tuple[int, int]], edges: list[list[Edge]]
+    order: list[int], loops: list[tuple[int, int]], edges: list[list[Edge]], branching: Container[int]
 ) -> tuple[dict[int, list[tuple[bool, int]]], dict[int, int]]:
     """Where loops and the blocks of forward branches begin and end, so that they nest."""
     position = [0] * len(edges)
@@ -216,10 +231,12 @@ def _scopes(
         position[node] = at
     begin_of = [-1] * (len(order) + 1)  # by the end of a block: the first branch to it
     for at, node in enumerate(order):
+        falls = at + 1 if node not in branching else 0
         for edge in edges[node]:
             end = position[edge.target]
-            if end > at and begin_of[end] < 0:
+            if end > at and end != falls and begin_of[end] < 0:
                 begin_of[end] = at
+            falls = 0
     loops_to: dict[int, list[int]] = {}  # end -> begins, the innermost first
     for begin, end in loops:
         loops_to.setdefault(end, []).append(begin)

@@ -340,10 +340,11 @@ def bases_wanted(code: list[tuple[int, Facts]]) -> list[int]:
     return wanted
 
 
-def prove(binary: Binary, block: Block, count: int, table: int) -> JumpTable | None:
-    """The table of the jump at the end of block, of count entries at most, if the block alone proves it.
+def prove(binary: Binary, block: Block, words: list[int], table: int) -> JumpTable | None:
+    """The table of the jump at the end of block, if the block alone tells which register is its index.
 
-    table: its address as linked, for a guard where the block alone is not enough.
+    words: where it leads as far as the file says, by index. table: its address as linked, for a guard where the block
+    alone is not enough.
     """
     code = list(zip(block.addresses(), block.facts, strict=True))
     value, holds = evaluate(code)
@@ -358,9 +359,9 @@ def prove(binary: Binary, block: Block, count: int, table: int) -> JumpTable | N
     if value is None or not value.size or not holds:
         return None
     targets: list[int] = []
-    for index in range(count):
+    for index in range(len(words)):
         target = entry(binary, value, index, binary.constant)
         if target is None:
-            break
+            return JumpTable(code[-1][0], value.at, value.register, words, checked=True)
         targets.append(target)
     return JumpTable(code[-1][0], value.at, value.register, targets, guard) if targets else None
