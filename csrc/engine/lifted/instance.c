@@ -269,9 +269,12 @@ static uint64_t after_trap(wasm_trap_t *trap) {
 
 void instance_loop(uint64_t pc) {
     for (;;) {
-        pc = pc == THREAD_LEAVES ? thread_left() : pc;
-        if (pc == THREAD_ENDS) {
-            return;
+        if (pc == THREAD_LEAVES) {
+            pc = thread_left();
+            if (pc == THREAD_ENDS) {
+                return;
+            }
+            pc = signal_deliver(pc);
         }
         wasmtime_val_raw_t slot = {.i64 = (int64_t)pc};
         wasm_trap_t *trap = NULL;
