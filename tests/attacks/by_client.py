@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.served import Served
+from engine.test_lifecycle import eventually
 
 from attacks.table import Attack
 
@@ -122,6 +123,7 @@ def _many(served: Served) -> str:
         raw.close()
         for fd in (*reader_writer, null):
             os.close(fd)
+        eventually(lambda: not served.host_guests())  # hung up, or the next start finds no room
 
 
 def _connections(served: Served) -> str:
