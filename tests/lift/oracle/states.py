@@ -77,8 +77,8 @@ class Shared(ctypes.Structure):
 SEGMENTS = {Register.FS: FS, Register.GS: GS}
 # Rounding to nearest mostly; down, up, to zero; denormals flushed on both sides.
 MXCSR = (0x1F80, 0x1F80, 0x1F80, 0x3F80, 0x5F80, 0x7F80, 0x9FC0)
-# Of a masked store: whether bytes that are not stored fault.
-EARLY = {Mnemonic.ENTER, Mnemonic.MASKMOVDQU, Mnemonic.MASKMOVQ}
+# What of them faults is the CPU's: bytes of a masked store that are not stored; a word of which some read two.
+EARLY = {Code.ENTERQ_IMM16_IMM8, Code.MASKMOVDQU_RDI_XMM_XMM, Code.MASKMOVQ_RDI_MM_MM, Code.MOVSXD_R16_RM16}
 BASES = {Mnemonic.WRFSBASE, Mnemonic.WRGSBASE}
 SCANS = {Code.BSF_R32_RM32, Code.BSR_R32_RM32}
 APPROXIMATE = {Mnemonic.RCPSS, Mnemonic.RCPPS, Mnemonic.RSQRTSS, Mnemonic.RSQRTPS}
@@ -123,7 +123,7 @@ def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int, every: b
         task.bases = 1 << _number(insn.op0_register)
     elif insn.code in SCANS:
         task.half = 1 + _number(insn.op0_register)
-    task.early = insn.mnemonic in EARLY
+    task.early = insn.code in EARLY
     task.mxcsr_at = MXCSR_AT.get(insn.mnemonic, -1)
     task.approximate = insn.mnemonic in APPROXIMATE
     task.ignored[:] = list(sum(1 << n for each in IGNORED.get(insn.mnemonic, ()) for n in each).to_bytes(64, "little"))
