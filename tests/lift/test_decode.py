@@ -7,7 +7,7 @@ import random
 import pytest
 from iced_x86 import Decoder
 
-from recompiler.lift import decode
+from recompiler.lift import decode, straight
 from recompiler.lift.decode import FPU, STATUS, XMM, A, C, D, O, P, S, Z
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = (1 << number for number in range(8))
@@ -170,3 +170,32 @@ def test_every_byte_string_has_facts() -> None:
         assert 0 < facts.size <= decode.LONGEST, f"seed {seed}"
         assert (facts.disp is None) == (facts.flow not in (decode.JUMP, decode.COND, decode.CALL)), f"seed {seed}"
         assert facts is decode.facts(facts.raw), f"seed {seed}"
+
+
+def test_rows_are_what_decoding_from_their_start_gives() -> None:
+    seed = random.randrange(1 << 32)
+    generator = random.Random(seed)
+    for code in (
+        generator.randbytes(3000),
+        bytes.fromhex("4889c3c3") * 9000,
+        generator.choices(b"\x90\xc3\x0f\x48", k=2000),
+    ):
+        data = bytes(code)
+        whole = straight.Text(0x1000, data)
+        pointing = []
+        for start in generator.sample(range(len(data)), 200):
+            if whole.sizes[start]:
+                continue
+            known = bytes(whole.sizes)
+            row, last, end = whole.row(start)
+            at = start
+            for fact, expected in zip(row, decode.stream(data, start), strict=False):
+                assert fact is expected, f"seed {seed}"
+                assert not known[at], f"seed {seed}"
+                assert whole.sizes[at] == fact.size, f"seed {seed}"
+                assert at == last or not fact.flow, f"seed {seed}"
+                pointing += [(0x1000 + at, fact)] * fact.points
+                at += fact.size
+            assert at == end, f"seed {seed}"
+            assert row[-1].flow or end == len(data) or known[end], f"seed {seed}"
+        assert sorted(pointing, key=lambda item: item[0]) == sorted(whole.pointing(), key=lambda item: item[0])

@@ -101,8 +101,7 @@ def facts(raw: bytes) -> Facts:
     """The facts of the instruction that these bytes are (all of them); the same object for the same bytes."""
     known = MEMO.get(raw)
     if known is None:
-        decoder = Decoder(64, raw)
-        known = learn(raw, decoder.decode(), decoder)
+        known = learn(raw, Decoder(64, raw).decode())
     return known
 
 
@@ -128,7 +127,7 @@ def stream(code: bytes, start: int) -> Iterator[Facts]:
         end = at + insn.len
         raw = code[at:end]
         found = get(raw)
-        yield found if found is not None else learn(raw, insn, decoder)
+        yield found if found is not None else learn(raw, insn)
         at = end
 
 
@@ -221,8 +220,8 @@ _COMPARES: Final = {
 _FPU: Final = {CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387}
 
 
-def learn(raw: bytes, insn: Instruction, decoder: Decoder) -> Facts:
-    """Memoises an instruction that decoder has just decoded, wherever that stands, as if it stood at address 0.
+def learn(raw: bytes, insn: Instruction) -> Facts:
+    """Memoises an instruction that was decoded from raw, wherever that stands, as if it stood at address 0.
 
     insn is kept and changed. Instructions that differ in a distance or a wide number alone share one analysis.
     """
@@ -243,7 +242,7 @@ def learn(raw: bytes, insn: Instruction, decoder: Decoder) -> Facts:
             size = 4  # an address of 64 bits, and 32 of them in the instruction
         tail = _TAILS.get(code)
         if tail is None:
-            tail = _TAILS[code] = _tail(insn, decoder)
+            tail = _TAILS[code] = _tail(raw)
         key = raw
         end = len(raw) - tail
         if size:
@@ -262,12 +261,13 @@ def learn(raw: bytes, insn: Instruction, decoder: Decoder) -> Facts:
     return found
 
 
-def _tail(insn: Instruction, decoder: Decoder) -> int:
+def _tail(raw: bytes) -> int:
     """Bytes of an instruction behind its displacement, or its number where it has none: the same for all of a code."""
-    offsets = decoder.get_constant_offsets(insn)
+    decoder = Decoder(64, raw)
+    offsets = decoder.get_constant_offsets(decoder.decode())
     if offsets.has_displacement:
-        return insn.len - offsets.displacement_offset - offsets.displacement_size
-    return insn.len - offsets.immediate_offset if offsets.has_immediate else 0
+        return len(raw) - offsets.displacement_offset - offsets.displacement_size
+    return len(raw) - offsets.immediate_offset if offsets.has_immediate else 0
 
 
 def _flow(insn: Instruction) -> int:

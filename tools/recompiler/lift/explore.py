@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from iced_x86 import Code, Decoder, Mnemonic
+from iced_x86 import Code, Mnemonic
 
 from recompiler.lift.decode import (
     CALL,
@@ -16,33 +16,21 @@ from recompiler.lift.decode import (
     JUMP,
     JUMP_INDIRECT,
     LONGEST,
-    MEMO,
     NEXT,
     RET,
     SYSCALL,
     TRAP,
     Facts,
     facts,
-    learn,
     stream,
 )
+from recompiler.lift.straight import Text
 
 if TYPE_CHECKING:
     from recompiler.lift.binary import Binary
 
 _ENDS: Final = frozenset((JUMP, RET, JUMP_INDIRECT, INVALID))
 _ZEROS: Final = facts(b"\0\0")  # add [rax],al: what zeroed padding decodes as
-
-
-class _Text:
-    """The code of one segment; sizes: bytes of the instruction that starts there, 0 where none is known."""
-
-    def __init__(self, base: int, code: bytes) -> None:
-        self.base = base
-        self.end = base + len(code)
-        self.code = code
-        self.sizes = bytearray(len(code) + 1)
-        self.decoder = Decoder(64, code)
 
 
 class Explorer:
@@ -55,9 +43,8 @@ class Explorer:
     """
 
     def __init__(self, binary: Binary, walls: set[int]) -> None:
-        self._texts = [_Text(part.address, part.data) for part in binary.segments if part.executable and part.data]
+        self._texts = [Text(part.address, part.data) for part in binary.segments if part.executable and part.data]
         self._bases = [text.base for text in self._texts]
-        self._pointing: list[tuple[int, Facts]] = []
         self.walls = walls  # ends of functions: a call that ends there does not return
         self.leaders: set[int] = set()
         self.rows: dict[int, list[Facts]] = {}
@@ -68,7 +55,7 @@ class Explorer:
         self.resumes: set[int] = set()
         self.jumps: dict[int, int] = {}
 
-    def _text_at(self, address: int) -> _Text | None:
+    def _text_at(self, address: int) -> Text | None:
         at = bisect_right(self._bases, address) - 1
         return self._texts[at] if at >= 0 and address < self._texts[at].end else None
 
@@ -95,9 +82,8 @@ class Explorer:
         return not text.sizes[at] and any(text.sizes[at - n] > n for n in range(1, min(LONGEST, at + 1)))
 
     def pointing(self) -> list[tuple[int, Facts]]:
-        """The instructions with distances or numbers that may be addresses, decoded since the last call."""
-        found, self._pointing = self._pointing, []
-        return found
+        """The instructions with distances or numbers that may be addresses, found since the last call."""
+        return [item for text in self._texts for item in text.pointing()]
 
     def explore(self, starts: Iterable[int]) -> None:
         """Adds what is reached from starts; those outside the code are left out."""
@@ -117,31 +103,17 @@ class Explorer:
             if not text.sizes[start - text.base]:
                 self._run(start, text, work)
 
-    def _run(self, start: int, text: _Text, work: list[int]) -> None:
-        """Decodes straight on from start, beyond branches and calls, as long as nothing is known there."""
-        get, leaders, sources, pointing = MEMO.get, self.leaders, self.sources, self._pointing
-        low, code, sizes, decoder = text.base, text.code, text.sizes, text.decoder
-        at = begin = start - low
-        row: list[Facts] = []
-        decoder.position = at
-        for insn in decoder:
-            size = insn.len
-            begin, at = at, at + size
-            raw = code[begin:at]
-            fact = get(raw)
-            if fact is None:
-                fact = learn(raw, insn, decoder)
-            sizes[begin] = size
-            row.append(fact)
-            if fact.points:
-                pointing.append((low + begin, fact))
-            flow = fact.flow
-            if not flow and not sizes[at]:
-                continue
+    def _run(self, start: int, text: Text, work: list[int]) -> None:
+        """Goes straight on from start, beyond branches and calls, as long as nothing is known there."""
+        leaders, sources, low, sizes = self.leaders, self.sources, text.base, text.sizes
+        while True:
+            row, begin, at = text.row(start - low)
             here, behind = low + begin, low + at
             self.runs[start] = here
             self.rows[start] = row
             self.ends[behind] = start
+            fact = row[-1]
+            flow = fact.flow
             if flow in (COND, JUMP):
                 target = behind + fact.disp  # type: ignore[operator]
                 sources.setdefault(target, start)
@@ -159,17 +131,12 @@ class Explorer:
                     return
                 self.resumes.add(behind)
             sources.setdefault(behind, start)
-            if behind in leaders:
+            if behind in leaders or behind == text.end:
                 return
             leaders.add(behind)
             if sizes[at]:
                 return
             start = behind
-            row = []
-        if row:  # the end of the segment
-            self.runs[start] = low + begin
-            self.rows[start] = row
-            self.ends[low + at] = start
 
     def chain(self, jump: int, length: int) -> list[tuple[int, Facts]]:
         """The instructions that lead to an indirect jump: its run, before it those it falls from or is jumped from."""
