@@ -68,6 +68,23 @@ def test_a_process_that_is_killed_is_noticed() -> None:
     assert no_child_is_left()
 
 
+def test_a_process_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = descriptors()
+    forks = iter([os.fork])
+
+    def fork() -> int:
+        try:
+            return next(forks)()
+        except StopIteration:
+            raise BlockingIOError(11, "Resource temporarily unavailable") from None
+
+    monkeypatch.setattr(os, "fork", fork)
+    with pytest.raises(Error, match="no process can be made"):
+        list(spread(lambda n: n, range(50), 3))
+    assert descriptors() == before
+    assert no_child_is_left()
+
+
 def test_an_iteration_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:
     before = descriptors()
     values = spread(lambda n: signal.pause() if n else n, range(4), 2)

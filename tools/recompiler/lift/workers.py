@@ -56,10 +56,13 @@ def _forked(work: Callable[[S], T], pieces: Sequence[S], processes: int) -> Gene
         with _uninterrupted() as mask:
             for _ in range(processes):
                 answers, answer = os.pipe()
-                pid = os.fork()
+                pid = _fork()
                 if pid == 0:
                     _child(work, pieces, tokens, answer, mask)
                 os.close(answer)
+                if pid < 0:
+                    os.close(answers)
+                    raise Error("E_NO_MEMORY", "no process can be made for the lift; fewer --jobs need less")
                 children[answers] = pid
         yield from _answers(children, count)
     finally:
@@ -69,6 +72,14 @@ def _forked(work: Callable[[S], T], pieces: Sequence[S], processes: int) -> Gene
                 os.close(answers)
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+
+
+def _fork() -> int:
+    """As fork(2): -1 when no process can be made."""
+    try:
+        return os.fork()
+    except OSError:
+        return -1
 
 
 @contextmanager
