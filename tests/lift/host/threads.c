@@ -118,9 +118,11 @@ static void on_signal(int sig) {
 static void *waiting_for_signal(void *argument) {
     *(pid_t *)argument = (pid_t)syscall(SYS_gettid);
     sem_post(&posted);
-    const struct timespec long_time = {10, 0};
-    const int slept = nanosleep(&long_time, NULL);
-    return (void *)(long)(slept == -1 && errno == EINTR ? signalled : -1);
+    while (!signalled) {
+        const struct timespec second = {1, 0}; /* whole only if the signal was faster than this call */
+        nanosleep(&second, NULL);
+    }
+    return (void *)(long)signalled;
 }
 
 static void signals(void) {
