@@ -135,8 +135,13 @@ def _bytes(program: Program, stops: dict[Block, int]) -> dict[str, int]:
     for block, stop in stops.items():
         mark(stop, block.end, _UNLIFTED)
     for function in program.functions:
+        low = high = 0  # blocks that touch are marked as one
         for block in function.blocks.values():
-            mark(block.start, stops.get(block, block.end), _LIFTED)
+            if block.start != high:
+                mark(low, high, _LIFTED)
+                low = block.start
+            high = stops.get(block, block.end)
+        mark(low, high, _LIFTED)
     counts = {name: sum(each.count(kind) for each in marks) for kind, name in enumerate(BYTES)}
     return {"text": sum(map(len, marks)), **counts}
 
