@@ -88,8 +88,16 @@ class Text:
     def pointing(self) -> list[tuple[int, Facts]]:
         """The instructions with distances or numbers that may be addresses, in rows since the last call."""
         found, self._apart = self._apart, []
-        for first, last in self._new:
-            for number in self._points[bisect_left(self._points, first) : bisect_right(self._points, last)]:
-                found.append((self.base + self._starts[number], self._facts[number]))
+        base, facts, starts, points = self.base, self._facts, self._starts, self._points
+        rows = sorted(self._new)
+        at = 0
+        while at < len(rows):
+            first, last = rows[at]
+            at += 1
+            while at < len(rows) and rows[at][0] <= last + 1:
+                last = max(last, rows[at][1])
+                at += 1
+            some = points[bisect_left(points, first) : bisect_right(points, last)]
+            found += [(base + starts[number], facts[number]) for number in some]
         self._new = []
         return found
