@@ -35,8 +35,8 @@ RUNTIME: Final = ("indirect", "jump", "run", "div_u128", "div_s128", *x87.names(
 FUNCTION: Final = {name: number for number, name in enumerate(IMPORTS + RUNTIME)}
 
 _CODE: Final = {name: (row.code, row.immediates) for name, row in BY_NAME.items()}
-_GET: Final = [b"\x20" + leb.u32(n) for n in range(128)]
-_SET: Final = [b"\x21" + leb.u32(n) for n in range(128)]
+GET: Final = [b"\x20" + leb.u32(n) for n in range(128)]
+SET: Final = [b"\x21" + leb.u32(n) for n in range(128)]
 _TEE_CODE: Final = 0x22
 _TEE: Final = [b"\x22" + leb.u32(n) for n in range(128)]
 _MEMORY_KINDS: Final = frozenset((OpKind.MEMORY,))
@@ -119,7 +119,7 @@ class Asm:
     def get(self, *local: Local) -> None:
         for each in local:
             if each < FIRST_TEMPORARY:
-                self.out += _GET[each]
+                self.out += GET[each]
             elif each >= DELAYED:
                 self._get_delayed(each)
             elif self._set_at == len(self.out) and self.out[-1] == each:
@@ -127,7 +127,7 @@ class Asm:
                 self._tees.append((len(self.out) - 2, each))
                 self._set_at = 0
             else:
-                self.out += _GET[each]
+                self.out += GET[each]
                 self._gets[each] = self._gets.get(each, 0) + 1
 
     def _get_delayed(self, local: Local) -> None:
@@ -163,7 +163,7 @@ class Asm:
         return bytes(out), tuple(holes)
 
     def set(self, local: Local) -> None:
-        self.out += _SET[local]
+        self.out += SET[local]
         if local >= FIRST_TEMPORARY:
             self._set_at = len(self.out)
 

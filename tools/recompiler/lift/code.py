@@ -12,7 +12,7 @@ from typing import Final
 from iced_x86 import Instruction
 
 from recompiler.lift import regs
-from recompiler.lift.asm import FUNCTION, PLACE, Asm
+from recompiler.lift.asm import FUNCTION, GET, PLACE, SET, Asm
 from recompiler.lift.flags import composites
 from recompiler.lift.flow import primitives
 from recompiler.lift.links import Links
@@ -54,10 +54,10 @@ class Writer:
         self.out += bytes(codes)
 
     def get(self, local: int) -> None:
-        self.out += b"\x20" + leb.u32(local)
+        self.out += GET[local]
 
     def set(self, local: int) -> None:
-        self.out += b"\x21" + leb.u32(local)
+        self.out += SET[local]
 
     def i32(self, value: int) -> None:
         self.out += b"\x41" + leb.s64(value)
@@ -107,7 +107,7 @@ class Writer:
             self.i32(edge.select)
             self.set(regs.ENTRY)
         if more or self.position[edge.target] != self.at + 1:
-            self.out += b"\x0c" + leb.u32(self.depth(edge.target, more))
+            self.out += b"\x0c" + leb.u32(self.height - 1 - self.labels[edge.target] + more)
 
     def go_if(self, edge: Edge) -> None:
         """A branch when the i32 on the stack is not 0."""
@@ -116,7 +116,7 @@ class Writer:
             self.go(edge, 1)
             self.op(0x0B)
         else:
-            self.out += b"\x0d" + leb.u32(self.depth(edge.target))
+            self.out += b"\x0d" + leb.u32(self.height - 1 - self.labels[edge.target])
 
     def switch(
         self, edges: Sequence[Edge | None], push: bytes, checks: Mapping[int, int] | None = None, *, watch: bool = False

@@ -147,19 +147,20 @@ class _Emitter(Writer):
         if node.safepoint:
             self.mark(address)
             self.safepoint(node)
-        for n in range(count):
-            facts = block.facts[n]
-            self.mark(address)
-            if node.table is not None and address == node.table.load:
-                self.capture(node.table)
-            made = liveness.template(facts, infos[n], wants[n])
+        out, table, marked = self.out, node.table, self.marks is not None
+        for facts, info, want in zip(block.facts[:count], infos, wants, strict=False):
+            if marked:
+                self.mark(address)
+            if table is not None and address == table.load:
+                self.capture(table)
+            made = info.templates.get(want) or liveness.template(facts, info, want)
             if made is None:
-                self.stop(address, infos[n].reason)
+                self.stop(address, info.reason)
                 return
             address += facts.size
             code, places = made
             if not places:
-                self.out += code
+                out += code
             elif not self.code(code, places, address):
                 self.stop(address - facts.size, "an address beyond 2 GiB")
                 return

@@ -17,7 +17,7 @@ from typing import Final
 from recompiler.lift import liveness
 from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, INVALID, JUMP, JUMP_INDIRECT, NEXT, RET, SYSCALL, TRAP
 from recompiler.lift.function import Block, Function, JumpTable
-from recompiler.lift.liveness import REGISTERS, Info, Summary
+from recompiler.lift.liveness import INFO, REGISTERS, Info, Summary
 from recompiler.lift.regs import COMPOSITE, DIRECTION, FLAG_BIT, PARTS, STATUS
 
 # rax rdi rsi rdx r10 r8 r9
@@ -123,7 +123,7 @@ class Flow:
         return flags
 
     def _node(self, block: Block) -> Node:
-        infos = [liveness.info(facts) for facts in block.facts]
+        infos = [INFO.get(facts) or liveness.info(facts) for facts in block.facts]
         flow, end = block.flow, block.end
         table = None
         wanted: list[int] = []

@@ -34,13 +34,13 @@ class Info:
     templates: dict[int, Template | None] = field(default_factory=dict)
 
 
-_INFO: dict[Facts, Info] = {}
+INFO: dict[Facts, Info] = {}
 _FORMS: dict[int, tuple[forms.Form | None, str, int]] = {}  # by code: form, why there is none, flags of the condition
 
 
 def info(facts: Facts) -> Info:
     """The same object for the same instruction."""
-    known = _INFO.get(facts)
+    known = INFO.get(facts)
     return known if known is not None else _learn(facts)
 
 
@@ -71,7 +71,7 @@ def _learn(facts: Facts) -> Info:
         for parts in PARTS.values():  # a composite made anew takes its other parts as they are
             if parts & flag_write:
                 flag_use |= parts & ~flag_write
-    known = _INFO[facts] = Info(use, define, flag_use, flag_write, form, reason)
+    known = INFO[facts] = Info(use, define, flag_use, flag_write, form, reason)
     return known
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from recompiler.errors import Error
 
 
 def u32(value: int) -> bytes:
     """Unsigned LEB128, shortest form; any width."""
-    if value < 0x80:
-        return bytes((value,))
+    small = _UNSIGNED.get(value)
+    if small is not None:
+        return small
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -21,12 +23,21 @@ def u32(value: int) -> bytes:
 
 def s64(value: int) -> bytes:
     """Signed LEB128, shortest form; any width."""
+    small = _SIGNED.get(value)
+    if small is not None:
+        return small
     out = bytearray()
     while not -0x40 <= value < 0x40:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value & 0x7F)
     return bytes(out)
+
+
+_UNSIGNED: Final[dict[int, bytes]] = {}
+_UNSIGNED.update((n, u32(n)) for n in range(1 << 10))  # most numbers are small
+_SIGNED: Final[dict[int, bytes]] = {}
+_SIGNED.update((n, s64(n)) for n in range(-(1 << 7), 1 << 10))
 
 
 @dataclass(slots=True)
