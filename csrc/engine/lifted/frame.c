@@ -133,18 +133,18 @@ uint64_t frame_push(int sig, const siginfo_t *info, uint64_t pc, uint64_t mask) 
 }
 
 uint64_t frame_pop(uint64_t *rax) {
-    struct registers r;
+    struct registers r = {0};
     struct rt_sigframe frame;
     uint8_t fx[FXSAVE];
-    registers_load(&r);
-    if (guest_read(&frame, r.gpr[RSP] - 8, sizeof frame) < 0) { /* the handler's ret has taken pretcode */
+    if (guest_read(&frame, register_get(RSP) - 8, sizeof frame) < 0) { /* the handler's ret has taken pretcode */
         return 0;
     }
-    if (frame.context.fpstate) {
-        if (guest_read(fx, frame.context.fpstate, sizeof fx) < 0) {
-            return 0;
-        }
+    if (!frame.context.fpstate) {
+        registers_load(&r);
+    } else if (guest_read(fx, frame.context.fpstate, sizeof fx) == 0) {
         fxrstor(&r, fx);
+    } else {
+        return 0;
     }
     for (int i = 0; i < 16; i++) {
         r.gpr[order[i]] = frame.context.gpr[i];
