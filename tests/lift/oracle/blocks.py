@@ -25,7 +25,7 @@ from recompiler.lift.regs import PRIMITIVE, R9, RBX, RCX, RDI, RSI, RSP, STATUS,
 from .defined import NOTHING, TRANSCENDENTAL, defined, flags_of, reads
 from .encode import CODE, MIDDLE, WINDOW, instructions
 from .exclusions import NOT_COMPARED, absent
-from .states import APPROXIMATE, SCANS, UNALIGNED
+from .states import ACROSS, APPROXIMATE, SCANS, UNALIGNED
 
 R13, R15 = 13, 15
 PAGE = 4096
@@ -38,6 +38,7 @@ _STACK: Final = {_M.PUSH, _M.POP, _M.PUSHFQ}
 _LEFT_OUT: Final = {
     *TRANSCENDENTAL,
     *APPROXIMATE,
+    *ACROSS,
     *(
         _M.STMXCSR,
         _M.LDMXCSR,

@@ -61,6 +61,7 @@ struct task {
     uint64_t defined[64]; /* by CL & 63: the flags to compare; bit 63: nothing is defined */
     uint64_t wanted;
     uint64_t approximate;  /* vectors are of f32, and equal within the manual's bound */
+    uint64_t nans;         /* bytes of a lane in which one NaN is as good as another; 0: none */
     uint64_t memory_after; /* compare memory after a fault too */
     uint64_t flat;         /* data is mostly runs of AL */
     uint64_t x87;          /* states of the x87 unit, compared too; the rest of this kind: x87.h */
@@ -335,14 +336,26 @@ static int near(const uint8_t *cpu, const uint8_t *lifted) {
            __builtin_fabs((double)x - y) <= (0x1.8p-12 + 0x1p-23) * __builtin_fabs((double)y);
 }
 
+/* Equal, or both a NaN: which operand's is the result's where both are one. */
+static int alike(const uint8_t *x, const uint8_t *y, int lane) {
+    double a, b;
+    float c, d;
+    memcpy(&a, x, 8);
+    memcpy(&b, y, 8);
+    memcpy(&c, x, 4);
+    memcpy(&d, y, 4);
+    return !memcmp(x, y, (size_t)lane) || (lane == 8 ? a != a && b != b : c != c && d != d);
+}
+
 static int same_vectors(const struct task *t, const uint8_t *x, const uint8_t *y) {
     int same = !memcmp(x, y, 256);
-    if (same || !t->approximate)
-        return same;
-    for (int i = 0; i < 256; i += 4)
-        if (!near(x + i, y + i))
-            return 0;
-    return 1;
+    if (t->approximate)
+        for (int i = same = 0; i < 256 && (same = near(x + i, y + i)); i += 4)
+            ;
+    else if (t->nans && !same)
+        for (int i = 0, lane = (int)t->nans; i < 256 && (same = alike(x + i, y + i, lane)); i += lane)
+            ;
+    return same;
 }
 
 /* What differs from CPU to CPU: as this CPU has it. */

@@ -41,7 +41,7 @@ class Task(ctypes.Structure):
         ("ranges", Range * 8),
         ("fault_share", ctypes.c_uint64),
         ("defined", ctypes.c_uint64 * 64),
-        *((name, ctypes.c_uint64) for name in ("wanted", "approximate", "memory_after", "flat", "x87")),
+        *((name, ctypes.c_uint64) for name in ("wanted", "approximate", "nans", "memory_after", "flat", "x87")),
         *((name, ctypes.c_uint64) for name in ("status", "ulps", "partial", "decimal", "odd", "exam")),
         ("domain", ctypes.c_double),
         *((name, ctypes.c_uint64) for name in ("mxcsr", "bases", "half", "early")),
@@ -81,6 +81,8 @@ MXCSR = (0x1F80, 0x1F80, 0x1F80, 0x3F80, 0x5F80, 0x7F80, 0x9FC0)
 EARLY = {Code.ENTERQ_IMM16_IMM8, Code.MASKMOVDQU_RDI_XMM_XMM, Code.MASKMOVQ_RDI_MM_MM, Code.MOVSXD_R16_RM16}
 BASES = {Mnemonic.WRFSBASE, Mnemonic.WRGSBASE}
 SCANS = {Code.BSF_R32_RM32, Code.BSR_R32_RM32}
+# Operations between lanes of one register: the manual does not say which operand comes first.
+ACROSS = {Mnemonic.HADDPS: 4, Mnemonic.HSUBPS: 4, Mnemonic.HADDPD: 8, Mnemonic.HSUBPD: 8}
 APPROXIMATE = {Mnemonic.RCPSS, Mnemonic.RCPPS, Mnemonic.RSQRTSS, Mnemonic.RSQRTPS}
 MXCSR_AT = {Mnemonic.LDMXCSR: 0, Mnemonic.FXRSTOR: 24, Mnemonic.FXRSTOR64: 24}
 # Bytes of the memory operand that are the CPU's own: pointers and opcode of the last x87 instruction, reserved halves,
@@ -126,6 +128,7 @@ def plan(task: Task, facts: Facts, seed: int, n: int, fault_share: int, every: b
     task.early = insn.code in EARLY
     task.mxcsr_at = MXCSR_AT.get(insn.mnemonic, -1)
     task.approximate = insn.mnemonic in APPROXIMATE
+    task.nans = 0 if every else ACROSS.get(insn.mnemonic, 0)
     task.ignored[:] = list(sum(1 << n for each in IGNORED.get(insn.mnemonic, ()) for n in each).to_bytes(64, "little"))
     task.defined[:] = defined(insn)
     repeated = insn.is_string_instruction and (insn.has_rep_prefix or insn.has_repne_prefix)
