@@ -88,8 +88,9 @@ MXCSR_AT = {Mnemonic.LDMXCSR: 0, Mnemonic.FXRSTOR: 24, Mnemonic.FXRSTOR64: 24}
 # Bytes of the memory operand that are the CPU's own: pointers and opcode of the last x87 instruction, reserved halves,
 # the mask of MXCSR.
 _POINTERS = (range(2, 4), range(6, 8), range(10, 28))
+_FXSAVE = (range(5, 24), range(28, 32), *(range(at + 10, at + 16) for at in range(32, 160, 16)), range(416, 464))
 IGNORED = {
-    **dict.fromkeys((Mnemonic.FXSAVE, Mnemonic.FXSAVE64), (range(6, 24), range(28, 32))),
+    **dict.fromkeys((Mnemonic.FXSAVE, Mnemonic.FXSAVE64), _FXSAVE),
     **dict.fromkeys((Mnemonic.FNSTENV, Mnemonic.FNSAVE), _POINTERS),
 }
 _INFO = InstructionInfoFactory()
