@@ -15,6 +15,8 @@ from lift.programs.executable import COMPILERS, HOST, Executable, Run
 
 pytestmark = pytest.mark.skipif(not HOST.exists(), reason="no host of lifted programs was built for this machine")
 SEEDS = (1, 2, 3, 4, 5, 6, 7, 8)
+# Seeds whose programs once differed: compiler, static PIE, level.
+ONCE = {3327832566: ("gcc glibc", True, 1)}  # a switch's table was missed where the selector had two writers
 ROUNDS, EACH = 10, 32  # of the long count: executables, programs in each
 
 
@@ -50,3 +52,13 @@ def test_many_random_programs_do_as_the_native_ones(number: int, tmp_path: Path)
     check(executable, seeds, tmp_path)
     if number % 3 == 0:
         check(Executable(executable.path, reentry.lifting(first)), seeds, tmp_path)
+
+
+@pytest.mark.figures
+@pytest.mark.skipif(not FIGURES, reason="long: make figures")
+@pytest.mark.parametrize("seed", ONCE)
+def test_a_random_program_that_once_differed_does_as_the_native_one(seed: int, tmp_path: Path) -> None:
+    compiler, pie, level = ONCE[seed]
+    if missing := COMPILERS[compiler].missing():
+        pytest.skip(f"no {missing} here: apt-get install gcc libc6-dev")
+    check(link(tmp_path, [seed], compiler, pie=pie, level=level), [seed], tmp_path)

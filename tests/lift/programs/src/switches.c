@@ -289,8 +289,8 @@ int main(int argc, char **argv) {
     for (unsigned n = 0; n < 40; n++)
         printf("%u ", duff(to, from + n, n));
     printf("\n%d %d %d\n", state("aaabbcabcaab"), state(""), state("xaxabc"));
-    for (int v = -0x7fffffff - 1, n = 0; n < 3; n++, v += 0x7fffffff)
-        printf("%d %d ", dense(v), holes((unsigned)v));
+    for (long v = -0x80000000L, n = 0; n < 3; n++, v += 0x7fffffff)
+        printf("%d %d ", dense((int)v), holes((unsigned)v));
     puts("");
     return 0;
 }
