@@ -120,9 +120,9 @@ def _encode(code: int, number: int, choose: random.Random, memory: Memory) -> by
 
 
 def _moves_with_its_address(insn: Instruction) -> bool:
-    """BT [rcx], cx: the bit lies anywhere; PUSH [rsp + large]: the stack does."""
+    """BT [rcx], cx: the bit lies anywhere; PUSH [rsp + r8]: the stack does."""
     if insn.is_stack_instruction and insn.memory_base == Register.RSP:
-        return 0x80 < insn.memory_displacement < 1 << 63
+        return bool(insn.memory_index) or 0x80 < insn.memory_displacement < 1 << 63
     if insn.mnemonic not in BITS or insn.op0_kind != OpKind.MEMORY or insn.op1_kind != OpKind.REGISTER:
         return False
     parts = [insn.memory_base, insn.memory_index]
