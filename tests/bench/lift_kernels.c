@@ -133,8 +133,11 @@ __attribute__((noinline, noipa)) static uint64_t fib(uint64_t n) {
 
 static uint64_t fibonacci(int times) {
     uint64_t sum = 0;
-    while (times--)
-        sum += fib(27);
+    while (times--) {
+        uint64_t n = 27;
+        __asm__ volatile("" : "+r"(n)); // or clang calls it once
+        sum += fib(n);
+    }
     return sum;
 }
 
