@@ -1,4 +1,4 @@
-// Panics caught and not, closures, traits, collections, formatting, 128-bit integers, strings, files, overflow checks.
+// Panics caught and not, threads, closures, traits, collections, formatting, 128-bit integers, strings, files, overflow checks.
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::fmt;
 use std::io::{self, BufRead, Write};
@@ -96,6 +96,20 @@ fn main() {
     println!("{:e} {:?} {:?} {:8.3}|{:<8}|{:^8}|{:+}", 12345.678f64, 0.1f32 + 0.2f32, 1e21f64, 2.0f64 / 3.0, "left", "mid", 5);
     println!("{:?} {:?}", 300u32.checked_mul(20_000_000), (-7i32).rem_euclid(3));
     println!("{}", "Grüße, Jürgen ❤".chars().rev().filter(|c| c.is_alphabetic()).collect::<String>());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let shared = std::sync::Mutex::new(0u64);
+    std::thread::scope(|scope| {
+        for part in numbers.chunks(1250) {
+            let (sender, shared) = (sender.clone(), &shared);
+            scope.spawn(move || {
+                *shared.lock().unwrap() += part.iter().sum::<u64>();
+                sender.send(part.len()).unwrap();
+            });
+        }
+        drop(sender);
+        println!("{} parts of {}", receiver.iter().count(), numbers.len());
+    });
+    println!("{} {:?}", shared.lock().unwrap(), std::thread::spawn(|| if true { panic!("in a thread") }).join().is_err());
     std::fs::write("made.txt", numbers.iter().map(|n| n.to_string()).collect::<Vec<_>>().join(" ")).unwrap();
     println!("{:?}", std::fs::read_to_string("none").map_err(|e| e.kind()));
     let lines: Vec<String> = io::stdin().lock().lines().map(|l| l.unwrap()).collect();
