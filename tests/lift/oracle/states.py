@@ -205,6 +205,7 @@ def _operands(task: Task, facts: Facts, repeated: bool) -> None:
             operand.before, operand.after = 16, size + 16
             if operand.base == RSP:
                 operand.before += max(operand.displacement, 0)
+                operand.after += max(-operand.displacement, 0)
         elif insn.mnemonic in BITS:
             operand.before = operand.after = 128 + 8
 
