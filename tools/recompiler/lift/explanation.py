@@ -23,6 +23,7 @@ from recompiler.lift.wat import FLAG_NAMES, Printer
 from recompiler.trailer import SECTION_LIMITS, WASM
 
 _ADDRESS: Final = re.compile("(0[xX])?[0-9a-fA-F]{1,32}")
+SHOWN: Final = 8  # addresses of a list
 _WIDTH: Final = 70  # of the x86 side
 
 
@@ -84,15 +85,14 @@ def _nothing(program: Program, place: str, base: int) -> str:
 
 def _function(program: Program, function: Function, base: int) -> Iterator[str]:
     number = program.functions.index(function)
-    entries = " ".join(f"{entry + base:#x}" for entry in function.entries[:8])
-    more = f" and {len(function.entries) - 8} more" if len(function.entries) > 8 else ""
+    entries = _listed([entry + base for entry in function.entries])
     yield f"function {function.name} at {function.start + base:#x}: wasm function {FIRST + number}, slot {number}"
-    yield f"  {function.size} instructions in {len(function.blocks)} blocks; entries {entries}{more}"
+    yield f"  {function.size} instructions in {len(function.blocks)} blocks; entries {entries}"
 
 
 def _block(flow: Flow, node: Node, base: int) -> Iterator[str]:
     block = node.block
-    after = " ".join(f"{flow.nodes[to - 1].block.start + base:#x}" for to in node.succ if to <= len(flow.nodes))
+    after = _listed([start + base for start in _following(flow, node)])
     if node.succ and not after:
         after = f"back at {block.end + base:#x}"
     yield f"block {block.start + base:#x}..{block.end + base:#x}: {FLOWS[block.flow]}; then {after or 'leaves'}"
@@ -100,6 +100,20 @@ def _block(flow: Flow, node: Node, base: int) -> Iterator[str]:
     yield f"  live at its end: {registers(node.live_out)}"
     if node.leaves:
         yield f"  spilled where it leaves the function: {registers(node.dirty | node.flags_out << FLAG_BIT)}"
+
+
+def _following(flow: Flow, node: Node) -> Iterator[int]:
+    """Where the blocks begin that a node goes on to, through the hub of its table if it has one."""
+    for to in node.succ:
+        if to <= len(flow.blocks):
+            yield flow.blocks[to - 1].start
+        elif to <= len(flow.nodes):
+            yield from _following(flow, flow.node(to))
+
+
+def _listed(addresses: list[int]) -> str:
+    more = f" and {len(addresses) - SHOWN} more" if len(addresses) > SHOWN else ""
+    return " ".join(f"{address:#x}" for address in addresses[:SHOWN]) + more
 
 
 def registers(mask: int) -> str:
