@@ -46,8 +46,8 @@ class Discovery:
         self._text_starts = [a for a, _ in binary.text]
         self.references: set[int] = set()  # addresses of code that code or data holds
         self.data: set[int] = set()  # other addresses that code refers to: where a table may begin, so where one ends
-        self.bases: list[tuple[int, int]] = []  # (address of a lea, what it yields) for places that may be tables
-        self.labels: list[tuple[int, int]] = []  # the same for places in the text
+        self.bases: list[tuple[int, int, int]] = []  # (address of a lea, what it yields, its writes): perhaps tables
+        self.labels: list[tuple[int, int, int]] = []  # the same for places in the text
         self.named: set[int] = set()  # function symbols, the entry point, init and fini functions
         self.starts: set[int] = set()  # starts of gaps that hold code
         self.gaps: list[tuple[int, int]] = []
@@ -146,10 +146,10 @@ class Discovery:
                 if not inside:
                     self.data.add(value)
                 if fact.mnemonic == Mnemonic.LEA:
-                    self.bases.append((at, value))
+                    self.bases.append((at, value, fact.writes))
                     if inside:
                         found.add(value)
-                        self.labels.append((at, value))
+                        self.labels.append((at, value, fact.writes))
             elif self.fixed and not fact.flow:
                 immediate = immediates.get(fact)
                 if immediate is None:
@@ -160,11 +160,11 @@ class Discovery:
                 if low <= immediate < high and self.in_text(immediate):
                     vague.add(immediate)
                     if moved:
-                        self.labels.append((at, immediate))
+                        self.labels.append((at, immediate, fact.writes))
                 elif self.binary.segment_at(immediate) is not None:
                     self.data.add(immediate)
                     if moved:
-                        self.bases.append((at, immediate))
+                        self.bases.append((at, immediate, fact.writes))
         return found | {value for value in vague if value % 16 == 0 or not self.explorer.inside(value)}
 
     def sweep(self) -> list[int]:

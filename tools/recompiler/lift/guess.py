@@ -23,9 +23,11 @@ _CANDIDATES: Final = 64  # bases that are tried for one jump
 _ORIGINS: Final = 8  # labels that distances are tried from
 _HOLES: Final = 8  # words in front of a table whose index does not begin at 0
 _AROUND: Final = 65536  # bytes before and behind a jump outside any FDE that belong to it
+_DEAR: Final = 32  # what looking at one jump's function costs of the budget
 _ROW: Final = 256  # instructions that a computed jump may choose from
 
 Code = list[tuple[int, Facts]]
+Place = tuple[int, int, int]  # where an instruction loads an address, which, and what it writes
 
 
 class Guess(NamedTuple):
@@ -53,10 +55,10 @@ class Guesser:
         self._rows: dict[int, Value] = {}  # jumps that compute where they lead without a table
         self._vague: set[int] = set()  # jumps whose table's address was assumed, or that were missed
         self._looked: set[tuple[int, int, int]] = set()  # (jump's function, table, origin) that were scanned
-        self._budget = 2 * sum(b - a for a, b in discovery.binary.text) + 65536  # about a microsecond or ten each
+        self._budget = sum(b - a for a, b in discovery.binary.text) // 4 + 65536  # about ten microseconds each
         self._refs: list[int] = []
-        self._bases: list[tuple[int, int]] = []
-        self._labels: list[tuple[int, int]] = []
+        self._bases: list[Place] = []
+        self._labels: list[Place] = []
 
     def turn(self) -> list[int]:
         """Looks at the jumps without targets once more; returns the new targets."""
@@ -86,15 +88,15 @@ class Guesser:
         return self.others.union(*(guess.targets for guess in self.found.values()))
 
     def _guess(self, jump: int) -> Guess | None:
-        self._budget -= 4
+        self._budget -= _DEAR
         if self._budget < 0:
             return None
         if jump in self._rows:
             self._row(jump, self._rows[jump])
             return None
         code = self.discovery.explorer.chain(jump, _CHAIN)
-        rows = _span(self._bases, *self._extent(jump))
-        tried = len(code), len(rows)
+        low, high = self._extent(jump)
+        tried = len(code), bisect_right(self._bases, (high, 0, 0)) - bisect_left(self._bases, (low, 0, 0))
         if self._tried.get(jump) == tried:
             return None
         self._tried[jump] = tried
@@ -108,30 +110,32 @@ class Guesser:
             self._row(jump, value)
             return None
         if value is not None:
-            targets = self._targets(jump, code, value)
+            targets = self._targets(jump, value, bounds.bound(code, value.register, value.at))
             if targets:
                 return Guess(targets, value.offset)
             self._vague.add(jump)
-        return self._assume(jump, code, rows)
+        return self._assume(jump, code)
 
     def _first(self, jump: int, code: Code) -> int:
         """Where the jump's own run begins in the code that leads to it."""
         start = self.discovery.explorer.jumps[jump]
         return next((at for at in range(len(code) - 1, 0, -1) if code[at][0] == start), 0)
 
-    def _assume(self, jump: int, code: Code, rows: list[tuple[int, int]]) -> Guess | None:
+    def _assume(self, jump: int, code: Code) -> Guess | None:
         """The table at one of the places that the function loads, as if a register of the jump had that."""
-        facts_at = self.discovery.explorer.facts_at
+        rows = self._nearest(self._bases, jump, 4 * _CANDIDATES)
         for register in tables.bases_wanted(code):
+            self._budget -= _DEAR
             linear = tables.linear(code, register)
             if linear is None:
                 continue
             self._vague.add(jump)
             self.missed.add(jump)
-            own = [row for row in rows if facts_at(row[0]).writes >> register & 1]
-            for base in dict.fromkeys(_nearest(own, jump, _CANDIDATES) + _nearest(rows, jump, _CANDIDATES)):
+            own = [row for row in rows if row[2] >> register & 1]
+            bound = bounds.bound(code, linear.origin.register, linear.origin.at)
+            for base in _values(own + rows, _CANDIDATES):
                 value = linear.at(base)
-                targets = self._targets(jump, code, value, assumed=True)
+                targets = self._targets(jump, value, bound, assumed=True)
                 if len(targets) > 1:
                     self.missed.discard(jump)
                     return Guess(targets, value.offset)
@@ -142,10 +146,18 @@ class Guesser:
         frame = self.discovery.frame_at(jump)
         return (frame.start, frame.end) if frame else (jump - _AROUND, jump + _AROUND)
 
-    def _targets(self, jump: int, code: Code, value: Value, *, assumed: bool = False) -> list[int]:
+    def _nearest(self, rows: list[Place], jump: int, most: int) -> list[Place]:
+        """The rows of the jump's function that are nearest to it, of some before it and as many behind it."""
+        low, high = self._extent(jump)
+        at = bisect_left(rows, (jump, 0, 0))
+        first = max(bisect_left(rows, (low, 0, 0)), at - most // 2)
+        near = rows[first : min(bisect_right(rows, (high, 0, 0)), at + most // 2)]
+        return sorted(near, key=lambda row: abs(row[0] - jump))
+
+    def _targets(self, jump: int, value: Value, limit: tuple[int | None, bool], *, assumed: bool = False) -> list[int]:
         """The words that a table gives, up to its bound, or to the first that cannot be one; empty for no table."""
         discovery = self.discovery
-        bound, certain = bounds.bound(code, value.register, value.at)
+        bound, certain = limit
         frame = discovery.frame_at(jump)
         at = bisect_right(self._refs, value.offset)
         next_object = self._refs[at] if at < len(self._refs) else None
@@ -195,9 +207,11 @@ class Guesser:
     def _scan(self, jump: int) -> None:
         """Adds where any table of the jump's function leads, by addresses, by distances from itself or from a label."""
         extent = self._extent(jump)
-        tried = _nearest(_span(self._bases, *extent), jump, _CANDIDATES)
-        labels = _nearest(_span(self._labels, *extent), jump, _ORIGINS) if jump in self.missed else []
-        for table in tried:
+        places = self._nearest(self._bases, jump, 4 * _CANDIDATES) if self._budget > 0 else []
+        origins = self._nearest(self._labels, jump, 4 * _ORIGINS) if jump in self.missed else []
+        labels = _values(origins, _ORIGINS)
+        self._budget -= _DEAR
+        for table in _values(places, _CANDIDATES):
             for size, origin in ((8, 0), (4, table), *((4, label) for label in labels)):
                 key = extent[0], table, origin + size
                 if key not in self._looked:
@@ -223,15 +237,8 @@ class Guesser:
         return found if len(found) > 1 else []
 
 
-def _span(rows: list[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:
-    """The rows with addresses from low to high."""
-    return rows[bisect_left(rows, (low, 0)) : bisect_right(rows, (high, 0))]
-
-
-def _nearest(rows: list[tuple[int, int]], jump: int, most: int) -> list[int]:
-    """The values of the rows that are nearest to a jump, each once."""
-    near = sorted(rows, key=lambda row: abs(row[0] - jump))[: 4 * most]
-    return list(dict.fromkeys(value for _, value in near))[:most]
+def _values(rows: list[Place], most: int) -> list[int]:
+    return [*dict.fromkeys(value for _, value, _ in rows)][:most]
 
 
 def _target(code: Code) -> Value | None:
