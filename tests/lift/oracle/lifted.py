@@ -257,8 +257,8 @@ def module(bodies: Sequence[bytes]) -> bytes:
     ]
     first = len(IMPORTS) + len(RUNTIME)
     functions = [leb.u32(types[each]) for each in runtime] + [leb.u32(0)] * len(bodies) + [leb.u32(types[DRIVER])]
-    # The ways to an address (run, indirect, jump) need the pc map, which no instruction here uses.
-    away = {"run", "indirect", "jump"}
+    # `run` needs the pc map, which no instruction here uses.
+    away = {"run"}
     code = [
         b"\0\0\x0b" if each is None or name in away else each.body(0, 0)
         for name, each in zip(RUNTIME, routines, strict=True)

@@ -31,7 +31,7 @@ OFFSET_MAX: Final = 1 << 16  # a displacement below may be the memarg's: nothing
 
 # Functions of every lifted module: imports, then the runtime (runtime.py), then the guest's.
 IMPORTS: Final = ("syscall", "fault", "unlifted", "cpuid", "rdtsc", "safepoint", "stmxcsr", "ldmxcsr")
-RUNTIME: Final = ("indirect", "jump", "run", "div_u128", "div_s128", *x87.names())
+RUNTIME: Final = ("run", "div_u128", "div_s128", *x87.names())
 FUNCTION: Final = {name: number for number, name in enumerate(IMPORTS + RUNTIME)}
 
 _CODE: Final = {name: (row.code, row.immediates) for name, row in BY_NAME.items()}

@@ -118,20 +118,15 @@ class Writer:
         else:
             self.out += b"\x0d" + leb.u32(self.height - 1 - self.labels[edge.target])
 
-    def switch(
-        self, edges: Sequence[Edge | None], push: bytes, checks: Mapping[int, int] | None = None, *, watch: bool = False
-    ) -> None:
+    def switch(self, edges: Sequence[Edge | None], push: bytes, checks: Mapping[int, int] | None = None) -> None:
         """br_table on what push leaves on the stack; goes on behind it for None, and for an index beyond the edges.
 
-        checks: by the key of an edge the address that PC must be; goes on behind it when it is not. watch: goes on
-        behind it when a signal waits, too.
+        checks: by the key of an edge the address that PC must be; goes on behind it when it is not.
         """
         known = [edge for edge in edges if edge is not None and (edge.select or checks is not None)]
         slow = list({id(edge): edge for edge in known}.values())
         level = {id(edge): n for n, edge in enumerate(slow)}
         self.out += b"\x02\x40" * (1 + len(slow))
-        if watch:
-            self.out += b"\x23" + leb.u32(regs.GLOBAL["pending"]) + b"\x0d" + leb.u32(len(slow))
         self.out += push + b"\x0e" + leb.u32(len(edges))
         for edge in edges:
             if edge is None:

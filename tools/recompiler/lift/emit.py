@@ -135,7 +135,7 @@ class _Emitter(Writer):
         else:
             hub = flow.node(number)
             assert hub.table is not None
-            self.by_table(hub.table, {edge.key: edge for edge in edges}, watch=True)
+            self.by_table(hub.table, {edge.key: edge for edge in edges})
             self.away(hub)
 
     def block(self, node: Node, edges: Mapping[int, Edge]) -> None:
@@ -257,20 +257,7 @@ class _Emitter(Writer):
             self.conditional(node, edges, facts)
         elif flow == CALL:
             self.push_return(node.block.end)
-            target = self.flow.target(node.block)
-            stub = self.links.stubs.get(target)
-            if stub is not None:
-                self.operand(*stub)
-            self.leaving(node)
-            found = self.numbers.get(target)
-            if stub is not None:
-                self.enter()
-            elif found is None:
-                self.address(target)
-                self.call("indirect")
-            else:
-                self.i32(found[1])
-                self.out += b"\x10" + leb.u32(found[0])
+            self.call_known(node, self.flow.target(node.block))
             self.returned(node, edges)
         elif flow == CALL_INDIRECT:
             self.operand(facts, node.block.end)
@@ -292,6 +279,22 @@ class _Emitter(Writer):
             self.op(0x00)
         else:
             self.stop(address, node.infos[-1].reason or "not an instruction of user code")
+
+    def call_known(self, node: Node, target: int) -> None:
+        """A direct call: to a function, to what a stub's word says, or to a place that the pc map may not have."""
+        stub, found = self.links.stubs.get(target), self.numbers.get(target)
+        if found is not None and stub is None:
+            self.leaving(node)
+            self.i32(found[1])
+            self.out += b"\x10" + leb.u32(found[0])
+            return
+        if stub is not None:
+            self.operand(*stub)
+        else:
+            self.address(target)
+            self.set(PC)
+        self.leaving(node)
+        self.enter()
 
     def conditional(self, node: Node, edges: Mapping[int, Edge], facts: Facts) -> None:
         insn = facts.insn
@@ -360,24 +363,21 @@ class _Emitter(Writer):
             self.operand(facts, node.block.end)
             self.go(edges[hub])
         elif table is not None and not table.checked:
-            self.by_table(table, edges, watch=False)
+            self.by_table(table, edges)
             self.operand(facts, node.block.end)
             self.away(node)
         else:
             self.operand(facts, node.block.end)
             if table is not None:
-                self.by_table(table, edges, watch=True)
+                self.by_table(table, edges)
             self.away(node)
 
-    def by_table(self, table: JumpTable, edges: Mapping[int, Edge], *, watch: bool) -> None:
-        """On by SWITCH and, if the table has to be checked, PC; behind it when they do not say where.
-
-        watch: behind it when a signal waits, too.
-        """
+    def by_table(self, table: JumpTable, edges: Mapping[int, Edge]) -> None:
+        """On by SWITCH and, if the table has to be checked, PC; behind it when they do not say where."""
         number = self.flow.number
         arms = [edges[number[target]] if target in number else None for target in table.targets]
         checks = {number[target]: target for target in table.targets if target in number} if table.checked else None
-        self.switch(arms, b"\x20" + leb.u32(SWITCH), checks, watch=watch)
+        self.switch(arms, b"\x20" + leb.u32(SWITCH), checks)
 
     def away(self, node: Node) -> None:
         """A jump to PC, wherever it is."""

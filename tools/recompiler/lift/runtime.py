@@ -56,71 +56,6 @@ class _Code:
         return bytes(self.out)
 
 
-def _look_up(code: _Code, start: int, size: int) -> None:
-    """Local 1 becomes the map's u32 of the pc in local 0; returns the pc where there is none."""
-    code.op("local.get", 0)
-    code.op("i64.const", start)
-    code.op("i64.sub")
-    code.op("local.tee", 2)
-    code.op("i64.const", size)
-    code.op("i64.ge_u")
-    code.op("if", VOID)
-    code.op("local.get", 0)
-    code.op("return")
-    code.op("end")
-    code.op("local.get", 2)
-    code.op("i32.wrap_i64")
-    code.op("i32.const", 2)
-    code.op("i32.shl")
-    code.load_map()
-    code.op("local.tee", 1)
-    code.op("i32.eqz")
-    code.op("if", VOID)
-    code.op("local.get", 0)
-    code.op("return")
-    code.op("end")
-
-
-def _push_entry(code: _Code) -> None:
-    code.op("local.get", 1)
-    code.op("i32.const", (1 << ENTRY_BITS) - 1)
-    code.op("i32.and")
-
-
-def _push_number(code: _Code) -> None:
-    code.op("local.get", 1)
-    code.op("i32.const", ENTRY_BITS)
-    code.op("i32.shr_u")
-    code.op("i32.const", (1 << NUMBER_BITS) - 1)
-    code.op("i32.and")
-
-
-def _indirect(start: int, size: int) -> bytes:
-    """A call to a pc: what it returns is where the guest went on; the pc itself when it cannot be entered."""
-    code = _Code((I32, 1), (I64, 1))
-    _look_up(code, start, size)
-    _push_entry(code)
-    _push_number(code)
-    code.op("return_call_indirect", CODE_TYPE, 0)
-    return code.done()
-
-
-def _jump(start: int, size: int) -> bytes:
-    """A jump to a pc: into a function's start as a tail call, to any other place by returning it, so that the wasm
-    stack unwinds (a longjmp must not pile up frames)."""
-    code = _Code((I32, 1), (I64, 1))
-    _look_up(code, start, size)
-    _push_entry(code)
-    code.op("if", VOID)
-    code.op("local.get", 0)
-    code.op("return")
-    code.op("end")
-    code.op("i32.const", 0)
-    _push_number(code)
-    code.op("return_call_indirect", CODE_TYPE, 0)
-    return code.done()
-
-
 def _run(start: int, size: int) -> bytes:
     """Runs from a pc until one that cannot be entered, and returns that. A signal that waits comes first."""
     code = _Code((I32, 1), (I64, 1))
@@ -131,14 +66,35 @@ def _run(start: int, size: int) -> bytes:
     code.op("call", FUNCTION["safepoint"])
     code.op("local.set", 0)
     code.op("end")
-    _look_up(code, start, size)
-    _push_entry(code)
-    _push_number(code)
+    code.op("local.get", 0)
+    code.op("i64.const", start)
+    code.op("i64.sub")
+    code.op("local.tee", 2)
+    code.op("i64.const", size)
+    code.op("i64.lt_u")
+    code.op("if", VOID)
+    code.op("local.get", 2)
+    code.op("i32.wrap_i64")
+    code.op("i32.const", 2)
+    code.op("i32.shl")
+    code.load_map()
+    code.op("local.tee", 1)
+    code.op("if", VOID)
+    code.op("local.get", 1)
+    code.op("i32.const", (1 << ENTRY_BITS) - 1)
+    code.op("i32.and")
+    code.op("local.get", 1)
+    code.op("i32.const", ENTRY_BITS)
+    code.op("i32.shr_u")
+    code.op("i32.const", (1 << NUMBER_BITS) - 1)
+    code.op("i32.and")
     code.op("call_indirect", CODE_TYPE, 0)
     code.op("local.set", 0)
-    code.op("br", 0)
+    code.op("br", 2)
     code.op("end")
-    code.op("unreachable")
+    code.op("end")
+    code.op("end")
+    code.op("local.get", 0)
     return code.done()
 
 
@@ -155,8 +111,6 @@ def _fixed(body: bytes) -> Callable[[int, int], bytes]:
 
 
 ROUTINES: Final[dict[str, Routine]] = {
-    "indirect": Routine((I64,), (I64,), _indirect),
-    "jump": Routine((I64,), (I64,), _jump),
     "run": Routine((I64,), (I64,), _run),
     "div_u128": Routine(*runtime_div.SIGNATURES["div_u128"], lambda start, size: runtime_div.unsigned()),
     "div_s128": Routine(*runtime_div.SIGNATURES["div_s128"], lambda start, size: runtime_div.signed()),

@@ -1,18 +1,19 @@
 """In: a function. Out: blocks at which it must look whether a signal waits, so that no loop runs without a look.
 
-A loop is broken at its syscalls and at the jumps through tables that interpreters have, which look anyway; at the
-return sites of its calls, which are entries anyway; where it is left by what a register is counted or stepped to, for
-such a loop ends. What is left of loops then is broken at their heads, which become entries.
+A loop is broken at its syscalls, which look themselves; at the return sites of its calls and behind the table jumps
+that interpreters have, which are entries anyway; where it is left by what a register is counted or stepped to, for such
+a loop ends. What is left of loops then is broken at their heads, which become entries.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Final
 
 from iced_x86 import Mnemonic, OpKind
 
-from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP_INDIRECT, SYSCALL, Facts
+from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, SYSCALL, Facts
 from recompiler.lift.flow import hubs
 from recompiler.lift.function import Block, Function, Program
 from recompiler.lift.regs import ALL_GPR
@@ -36,16 +37,14 @@ def safepoints(function: Function) -> set[int]:
     blocks = function.blocks
     if all(to > block.start for block in blocks.values() for to in block.succ):
         return set()
-    shared = hubs(function)
-    edges = {block.start: [] if _looks(function, block, shared) else list(block.succ) for block in blocks.values()}
+    edges = {block.start: [] if block.flow == SYSCALL else list(block.succ) for block in blocks.values()}
+    sources = _sources(function)
     found: set[int] = set()
     work = _cycles(list(edges), edges)
     while work:
         part = work.pop()
         within = set(part)
-        sites = {
-            to for start in part if blocks[start].flow in (CALL, CALL_INDIRECT) for to in edges[start] if to in within
-        }
+        sites = {to for start in part if start in sources for to in edges[start] if to in within}
         counting = [] if sites else _counting([blocks[start] for start in part], edges, within)
         looks = sites or (set() if counting else {_head(part, edges)})
         found |= looks
@@ -55,24 +54,27 @@ def safepoints(function: Function) -> set[int]:
     return found
 
 
-def _looks(function: Function, block: Block, shared: dict[int, int]) -> bool:
-    """Whether a block looks at its end, as emit.py has it."""
-    if block.flow != JUMP_INDIRECT:
-        return block.flow == SYSCALL
-    jump = block.end - block.facts[-1].size
-    table = function.table(jump)
-    return jump in shared or (table is not None and table.checked)
+def _sources(function: Function) -> set[int]:
+    """Blocks with calls at their ends, or jumps of a hub or through a table that is checked."""
+    found = {jump for jump, table in function.tables.items() if table.checked} | hubs(function).keys()
+    return {
+        start
+        for start, block in function.blocks.items()
+        if block.flow in (CALL, CALL_INDIRECT) or (found and block.end - block.facts[-1].size in found)
+    }
 
 
 def _counting(part: list[Block], edges: dict[int, list[int]], within: set[int]) -> set[int]:
     """Blocks that leave a loop by a register which the loop only steps."""
+    writes = reduce(or_, (facts.writes for block in part for facts in block.facts), 0)
     stepped = others = 0
     for block in part:
         for facts in block.facts:
-            if _steps(facts):
-                stepped |= facts.writes
-            else:
+            by = _step(facts)
+            if by is None or by & writes:
                 others |= facts.writes
+            else:
+                stepped |= facts.writes
     stepped &= ~others & ALL_GPR
     found = set()
     for block in part:
@@ -84,16 +86,20 @@ def _counting(part: list[Block], edges: dict[int, list[int]], within: set[int]) 
 
 
 @cache
-def _steps(facts: Facts) -> bool:
-    """Whether a register is its own value moved by a constant."""
+def _step(facts: Facts) -> int | None:
+    """Whether a register becomes its own value moved by a constant or by registers: a mask of these, else None."""
     insn = facts.insn
     if insn.op_count == 0 or insn.op0_kind != OpKind.REGISTER:
-        return False
+        return None
+    own = facts.writes & ALL_GPR
     if insn.mnemonic == Mnemonic.LEA:
-        return insn.memory_base == insn.op0_register and not insn.memory_index and insn.memory_displacement != 0
-    return insn.mnemonic in _STEPS or (
-        insn.mnemonic in _STEPS_BY and insn.op1_kind != OpKind.REGISTER and insn.op1_kind != OpKind.MEMORY
-    )
+        return facts.reads & ~own if insn.memory_base == insn.op0_register else None
+    if insn.mnemonic in _STEPS:
+        return 0
+    if insn.mnemonic in _STEPS_BY and insn.op1_kind != OpKind.MEMORY:
+        same = insn.op1_kind == OpKind.REGISTER and insn.op0_register == insn.op1_register
+        return None if same else facts.reads & ~own
+    return None
 
 
 def _head(part: list[int], edges: dict[int, list[int]]) -> int:
