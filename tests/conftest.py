@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,12 @@ from pathlib import Path
 import pytest
 from bundles import BUILT, TestBundle, make_bundle
 from testbed import ROOT, Signer, recompiler
+
+
+def pytest_configure() -> None:
+    """A shell starts what it puts into the background with SIGINT ignored; processes of tests would inherit that."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
