@@ -6,7 +6,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,3 +50,19 @@ def run_guest(
 ) -> subprocess.CompletedProcess[bytes]:
     """`recompiler run` with the test's key store; the status is the program's own."""
     return recompiler("run", "--pubkeys", signer.pubkeys, *options, program, *arguments, check=False, **more)
+
+
+def eventually(condition: Callable[[], bool], patience: float = 10.0) -> None:
+    """Fails when the condition does not come true in so many seconds; how soon is not the question."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False

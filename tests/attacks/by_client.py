@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.served import Served
-from engine.test_lifecycle import eventually
+from testbed import eventually
 
 from attacks.table import Attack
 

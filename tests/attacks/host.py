@@ -13,7 +13,7 @@ from typing import Protocol
 
 from engine.client import Container, Zygote
 from engine.served import Served
-from engine.test_lifecycle import alive
+from testbed import alive
 
 
 @dataclass

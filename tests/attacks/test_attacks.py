@@ -16,8 +16,7 @@ from bundles import BUILT, make_bundle
 from engine.client import TARGET, Limits, Zygote
 from engine.conftest import EVERYTHING, NOBODY, need
 from engine.served import serving
-from engine.test_lifecycle import eventually
-from testbed import FIGURES, ROOT, Signer
+from testbed import FIGURES, ROOT, Signer, eventually
 
 from attacks import by_client, by_guest, by_native, by_wat
 from attacks.host import Direct, Host, ThroughVkernel, entries

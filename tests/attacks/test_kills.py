@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from bundles import TestBundle
 from engine.served import PATIENCE, children, start, until_ready
-from engine.test_lifecycle import eventually
-from testbed import FIGURES
+from testbed import FIGURES, eventually
 
 from attacks.clients import Load, Told, missing
 

@@ -8,33 +8,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from testbed import alive, eventually
 
 from engine.client import CREATE, ENGINE, MAGIC, RECORD, SIGNAL, SPAWN, STOP, STOPPED, Container, Refused, Zygote
 from engine.conftest import EVERYTHING
 from engine.test_confined import idle
-
-WAIT = 10.0
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Fails when the condition does not come true; how soon is not the question."""
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs; one that waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL, signal.SIGUSR1])

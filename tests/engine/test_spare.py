@@ -7,11 +7,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from testbed import alive, eventually
 
 from engine.client import Container, Limits, Refused, Zygote
 from engine.conftest import EVERYTHING
 from engine.served import children
-from engine.test_lifecycle import alive, eventually, idle
+from engine.test_confined import idle
 
 
 def spares(container: Container) -> list[int]:

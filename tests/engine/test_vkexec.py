@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 from bundles import TestBundle
+from testbed import eventually
 
 from engine.client import FORCE, ROOT, TTY, Container
 from engine.served import VKEXEC, Served, serving
-from engine.test_lifecycle import eventually
 from vkernel_proto.control import Control
 from vkernel_proto.syscalls import TABLE
 

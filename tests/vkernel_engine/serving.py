@@ -6,13 +6,14 @@ import json
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import testbed
 from bundles import TestBundle
 
 from recompiler import strictjson
@@ -24,20 +25,7 @@ PATIENCE = 20.0
 NULL = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    """Fails when the condition does not come true; how soon is not the question."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs; one that waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
+eventually = partial(testbed.eventually, patience=PATIENCE)
 
 
 def records(log: Path, event: str | None = None) -> list[dict[str, Any]]:

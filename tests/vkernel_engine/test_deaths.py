@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 from bundles import TestBundle
+from testbed import alive
 
-from vkernel_engine.serving import NULL, Running, alive, eventually, output, records, serving
+from vkernel_engine.serving import NULL, Running, eventually, output, records, serving
 from vkernel_proto import audit
 from vkernel_proto.control import Control
 from vkernel_proto.engine import cgroups

@@ -103,6 +103,13 @@ class Binary:
         """Bytes of the file that are mapped."""
         return sum(len(segment.data) for segment in self.segments)
 
+    @property
+    def code_range(self) -> tuple[int, int]:
+        """(start, size) of what the executable segments span: the pc map is of this."""
+        code = [segment for segment in self.segments if segment.executable]
+        start = min(segment.address for segment in code)
+        return start, max(segment.address + segment.size for segment in code) - start
+
     def segment_at(self, address: int) -> Segment | None:
         """The segment in whose memory address lies."""
         index = bisect_right(self._starts, address) - 1

@@ -71,8 +71,8 @@ class Writer:
         self.places.append((len(self.out), address))
         self.out += PLACE
 
-    def call(self, name: str, *, tail: bool = False) -> None:
-        self.out += (b"\x12" if tail else b"\x10") + leb.u32(FUNCTION[name])
+    def call(self, name: str) -> None:
+        self.out += b"\x10" + leb.u32(FUNCTION[name])
 
     def code(self, code: bytes, places: Sequence[tuple[int, int]], end: int) -> bool:
         """A template of the instruction that ends at this address; False when it names one that cannot be."""

@@ -165,15 +165,14 @@ def _link(program: Program, bodies: Sequence[Made]) -> Result:
     elf = program.binary
     base = base_of(program)
     found = ledger.of(program, [body.unlifted for body in bodies], base)
-    text = [segment for segment in elf.segments if segment.executable]
-    start = min(segment.address for segment in text)
+    start, size = elf.code_range
     document = {
         "elf": elf.blake3,
         "kind": elf.kind,
         "base": base,
         "entry": elf.entry + base,
         "text_start": start + base,
-        "text_size": max(segment.address + segment.size for segment in text) - start,
+        "text_size": size,
         "coverage": found.coverage,
     }
     module = objectfile.write([body.piece for body in bodies], document, found.lines())

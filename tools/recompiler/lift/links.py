@@ -33,11 +33,8 @@ class Links:
             for number, function in enumerate(program.functions)
             for n, address in enumerate(function.entries)
         }
-        text = [segment for segment in program.binary.segments if segment.executable]
-        start = min(segment.address for segment in text)
-        size = max(segment.address + segment.size for segment in text) - start
         stubs = {function.start: stub for function in program.functions if (stub := _stub(function)) is not None}
-        return cls(numbers, (start, size), stubs)
+        return cls(numbers, program.binary.code_range, stubs)
 
 
 def _stub(function: Function) -> tuple[Facts, int] | None:

@@ -1,7 +1,7 @@
-"""The functions that every lifted module has beside the guest's: `run`, ways to an address known only at run time, and
-what is too long to stand in each place that needs it.
+"""The functions that every lifted module has beside the guest's: `run`, and what is too long to stand in each place
+that needs it.
 
-They read the pc map (memory 1): a u32 for each byte of the text, 0 where nothing can be entered, else
+`run` reads the pc map (memory 1): a u32 for each byte of the text, 0 where nothing can be entered, else
 1 << 31 | number << 14 | entry, number being the function's place in the table.
 """
 
