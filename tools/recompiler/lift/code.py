@@ -27,6 +27,7 @@ LOCALS: Final = (
     + b"".join(leb.u32(n) + bytes((type_,)) for n, type_ in ((16, regs.I64), (16, regs.V128), (11, regs.I32)))
     + b"".join(leb.u32(n) + bytes((type_,)) for type_, n in TEMPORARIES)
 )
+EXIT: Final = -1  # the scope around a function's body: a branch to it leaves with PC
 PC: Final = regs.FIRST_TEMPORARY + TEMPORARIES[0][1] + TEMPORARIES[1][1] - 1  # the last i64 temporary
 PLACE_IN_TEXT: Final = PC - 1
 ROW: Final = regs.FIRST_TEMPORARY  # the first i32 temporary: of the pc map
@@ -39,7 +40,7 @@ class Writer:
     """
 
     def __init__(self, shape: Shape, links: Links) -> None:
-        self.out = bytearray(LOCALS)
+        self.out = bytearray(LOCALS + b"\x02\x40")
         self.places: list[tuple[int, int]] = []
         self.shape = shape
         self.links = links
@@ -92,11 +93,19 @@ class Writer:
         """Registers and flags of a mask out of the globals; composites out of their parts."""
         self.out += _reload(mask)
 
-    def if_pending(self) -> None:
-        """`if`, for when a signal waits."""
-        self.out += b"\x23" + leb.u32(regs.GLOBAL["pending"]) + b"\x04\x40"
+    def pending(self) -> None:
+        """Pushes whether a signal waits."""
+        self.out += b"\x23" + leb.u32(regs.GLOBAL["pending"])
 
-    # ---- branches
+    # ---- branches; more: blocks that are open and not in labels
+
+    def exit(self, more: int = 0) -> None:
+        """Leaves the function: the guest goes on at PC."""
+        self.out += b"\x0c" + leb.u32(self.height - 1 + more)
+
+    def exit_if(self, more: int = 0) -> None:
+        """Leaves when the i32 on the stack is not 0."""
+        self.out += b"\x0d" + leb.u32(self.height - 1 + more)
 
     def depth(self, target: int, more: int = 0) -> int:
         return self.height - 1 - self.labels[target] + more
@@ -118,32 +127,48 @@ class Writer:
         else:
             self.out += b"\x0d" + leb.u32(self.height - 1 - self.labels[edge.target])
 
-    def switch(self, edges: Sequence[Edge | None], push: bytes, checks: Mapping[int, int] | None = None) -> None:
+    def switch(
+        self,
+        edges: Sequence[Edge | None],
+        push: bytes,
+        checks: Mapping[int, int] | None = None,
+        *,
+        by_selector: bool = False,
+    ) -> None:
         """br_table on what push leaves on the stack; goes on behind it for None, and for an index beyond the edges.
 
-        checks: by the key of an edge the address that PC must be; goes on behind it when it is not.
+        checks: by the key of an edge the address that PC must be; goes on behind it when it is not. by_selector: the
+        selector is the key of the edge that is taken. Edges to one place that leave it so share a branch, and what the
+        engine moves for it.
         """
-        known = [edge for edge in edges if edge is not None and (edge.select or checks is not None)]
-        slow = list({id(edge): edge for edge in known}.values())
-        level = {id(edge): n for n, edge in enumerate(slow)}
+        names: list[tuple[int, int] | None] = []
+        slow: dict[tuple[int, int], Edge] = {}  # edges that do more than branch
+        for edge in edges:
+            name = None
+            if edge is not None and checks is not None:
+                name = edge.key, edge.select
+            elif edge is not None and edge.select:
+                name = edge.target, 0 if by_selector and edge.select == edge.key else edge.select
+            names.append(name)
+            if edge is not None and name is not None:
+                slow[name] = edge
+        level = {name: n for n, name in enumerate(slow)}
         self.out += b"\x02\x40" * (1 + len(slow))
         self.out += push + b"\x0e" + leb.u32(len(edges))
-        for edge in edges:
+        for edge, name in zip(edges, names, strict=True):
             if edge is None:
                 depth = len(slow)
-            elif id(edge) in level:
-                depth = level[id(edge)]
             else:
-                depth = self.depth(edge.target, 1 + len(slow))
+                depth = self.depth(edge.target, 1 + len(slow)) if name is None else level[name]
             self.out += leb.u32(depth)
         self.out += leb.u32(len(slow))
-        for n, edge in enumerate(slow):
+        for n, ((_, select), edge) in enumerate(slow.items()):
             self.op(0x0B)
             if checks is not None:
                 self.get(PC)
                 self.address(checks[edge.key])
                 self.out += b"\x52\x0d" + leb.u32(len(slow) - n - 1)
-            self.go(edge, len(slow) - n)
+            self.go(Edge(edge.key, edge.target, select), len(slow) - n)
         self.op(0x0B)
 
     def dispatch(self, edges: Sequence[Edge]) -> None:
@@ -157,7 +182,7 @@ class Writer:
         if low:
             push += b"\x41" + leb.s64(low) + b"\x6b"
         self.height += 1
-        self.switch([arms.get(key) for key in range(low, high + 1)], push)
+        self.switch([arms.get(key) for key in range(low, high + 1)], push, by_selector=True)
         self.height -= 1
         self.op(0x0B)
 
@@ -170,16 +195,18 @@ class Writer:
         self.address(address)
         self.out += b"\x37\x00\x00"
 
-    def look_up(self) -> None:
-        """ROW = what the pc map has for PC; leaves the block around it when PC cannot be entered."""
+    def look_up(self, depth: int = 0) -> None:
+        """ROW = what the pc map has for PC; branches so far out when PC cannot be entered."""
         start, size = self.links.text
+        leave = b"\x0d" + leb.u32(depth)
         self.get(PC)
         self.address(start)
         self.op(0x7D, 0x22, PLACE_IN_TEXT)
         self.i64(size)
-        self.op(0x5A, 0x0D, 0)
+        self.out += b"\x5a" + leave
         self.get(PLACE_IN_TEXT)
-        self.op(0xA7, 0x41, 2, 0x74, 0x28, 0x42, 0x01, 0x00, 0x22, ROW, 0x45, 0x0D, 0)
+        self.op(0xA7, 0x41, 2, 0x74, 0x28, 0x42, 0x01, 0x00, 0x22, ROW, 0x45)
+        self.out += leave
 
     def number(self) -> None:
         """The place in the table of the function that ROW names."""
@@ -205,18 +232,17 @@ class Writer:
         self.number()
         self.op(0x11, CODE_TYPE, 0, 0x0B)
 
-    def jump(self) -> None:
-        """A jump to PC: into a function's start as a tail call, to any other place by returning it, so that the wasm
-        stack unwinds (a longjmp must not pile up frames); so too when a signal waits."""
-        self.op(0x02, 0x40)
-        self.out += b"\x23" + leb.u32(regs.GLOBAL["pending"]) + b"\x0d\x00"
-        self.look_up()
+    def jump(self, more: int = 0) -> None:
+        """A jump to PC: into a function's start as a tail call, to any other place by leaving, so that the wasm stack
+        unwinds (a longjmp must not pile up frames); so too when a signal waits."""
+        self.pending()
+        self.exit_if(more)
+        self.look_up(self.height - 1 + more)
         self.entry()
-        self.op(0x0D, 0, 0x41, 0)
+        self.exit_if(more)
+        self.i32(0)
         self.number()
-        self.op(0x13, CODE_TYPE, 0, 0x0B)
-        self.get(PC)
-        self.op(0x0F)
+        self.op(0x13, CODE_TYPE, 0)
 
 
 @cache

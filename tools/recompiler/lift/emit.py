@@ -16,7 +16,7 @@ from iced_x86 import Code, Mnemonic
 
 from recompiler.lift import liveness, regs
 from recompiler.lift.asm import Asm
-from recompiler.lift.code import PC, Writer
+from recompiler.lift.code import EXIT, PC, Writer
 from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, RET, SYSCALL, TRAP, Facts
 from recompiler.lift.flags import CONDITIONS
 from recompiler.lift.flow import FlagsAcross, Flow, Node
@@ -67,7 +67,7 @@ class _Emitter(Writer):
 
     def run(self) -> Body:
         shape_ = self.shape
-        stack: list[int] = []
+        stack = [EXIT]
         for at, number in enumerate(shape_.order):
             self.at = at
             self.mark(0)
@@ -82,6 +82,8 @@ class _Emitter(Writer):
             self.one(number)
         self.out += b"\x0b" * shape_.closes.get(len(shape_.order), 0)
         self.out += b"\x00\x0b"
+        self.get(PC)
+        self.op(0x0B)
         return self.body()
 
     def body(self) -> Body:
@@ -127,15 +129,18 @@ class _Emitter(Writer):
             self.go(edges[0])
         elif number in self.site:
             self.reload(flow.live_at(self.site[number]))
-            self.i32(0)
-            self.set(regs.ENTRY)
+            if self.shape.dispatches:
+                self.i32(0)
+                self.set(regs.ENTRY)
             self.go(edges[0])
         elif number <= len(flow.blocks):
-            self.block(flow.node(number), {edge.key: edge for edge in edges})
+            self.block(flow.node(number), {flow.goal(edge.key): edge for edge in edges})
+        elif number in flow.landed:
+            self.spill(flow.landed[number])
+            self.go(edges[0])
         else:
             hub = flow.node(number)
-            assert hub.table is not None
-            self.by_table(hub.table, {edge.key: edge for edge in edges})
+            self.by_table(hub, {flow.goal(edge.key): edge for edge in edges})
             self.away(hub)
 
     def block(self, node: Node, edges: Mapping[int, Edge]) -> None:
@@ -173,10 +178,13 @@ class _Emitter(Writer):
     def safepoint(self, node: Node) -> None:
         """Leaves when a signal waits, to come back here."""
         flags = self.flow.flags_resumed(node.block.start)
-        self.if_pending()
+        self.pending()
+        self.op(0x04, 0x40)
         self.spill(node.dirty_in & node.live_in | flags << FLAG_BIT)
         self.address(node.block.start)
-        self.op(0x0F, 0x0B)
+        self.set(PC)
+        self.exit(1)
+        self.op(0x0B)
 
     def wants(self, node: Node) -> list[int]:
         """For each instruction the flags that are read after it."""
@@ -226,25 +234,27 @@ class _Emitter(Writer):
         else:
             self.leave(node, address)
 
-    def leave(self, node: Node, address: int) -> None:
+    def leave(self, node: Node, address: int, more: int = 0) -> None:
         """A jump to another function, after which nothing follows."""
         stub = self.links.stubs.get(address)
         if stub is not None:
             self.operand(*stub)
             self.leaving(node)
-            self.jump()
+            self.jump(more)
             return
         self.leaving(node)
         found = self.numbers.get(address)
         if found is not None:  # functions that jump to each other can be a loop
-            self.if_pending()
             self.address(address)
-            self.op(0x0F, 0x0B)
+            self.set(PC)
+            self.pending()
+            self.exit_if(more)
             self.i32(found[1])
             self.out += b"\x12" + leb.u32(found[0])
         else:
             self.address(address)
-            self.op(0x0F)
+            self.set(PC)
+            self.exit(more)
 
     # ---- terminators
 
@@ -314,7 +324,7 @@ class _Emitter(Writer):
             self.go_if(edges[number])
         else:
             self.op(0x04, 0x40)
-            self.leave(node, taken)
+            self.leave(node, taken, 1)
             self.op(0x0B)
         self.leave_or_go(node, edges, node.block.end)
 
@@ -340,9 +350,11 @@ class _Emitter(Writer):
             return
         self.out += b"\x22" + leb.u32(PC)
         self.address(node.block.end)
-        self.op(0x52, 0x04, 0x40)
-        self.get(PC)
-        self.op(0x0F, 0x0B)
+        self.op(0x52)
+        self.exit_if()
+        if node.looks:  # all is in the globals
+            self.pending()
+            self.exit_if()
         self.go(edges[site])
 
     def operand(self, facts: Facts, end: int) -> None:
@@ -363,21 +375,33 @@ class _Emitter(Writer):
             self.operand(facts, node.block.end)
             self.go(edges[hub])
         elif table is not None and not table.checked:
-            self.by_table(table, edges)
+            self.by_table(node, edges)
             self.operand(facts, node.block.end)
-            self.away(node)
+            self.leaving(node)
+            self.exit()
         else:
             self.operand(facts, node.block.end)
             if table is not None:
-                self.by_table(table, edges)
+                self.by_table(node, edges)
             self.away(node)
 
-    def by_table(self, table: JumpTable, edges: Mapping[int, Edge]) -> None:
-        """On by SWITCH and, if the table has to be checked, PC; behind it when they do not say where."""
+    def by_table(self, node: Node, edges: Mapping[int, Edge]) -> None:
+        """On by SWITCH and, if the table has to be checked, PC; behind it when they do not say where, or a signal
+        waits."""
+        table = node.table
+        assert table is not None
         number = self.flow.number
         arms = [edges[number[target]] if target in number else None for target in table.targets]
         checks = {number[target]: target for target in table.targets if target in number} if table.checked else None
+        if node.looks:
+            self.op(0x02, 0x40)
+            self.pending()
+            self.op(0x0D, 0)
+            self.height += 1
         self.switch(arms, b"\x20" + leb.u32(SWITCH), checks)
+        if node.looks:
+            self.height -= 1
+            self.op(0x0B)
 
     def away(self, node: Node) -> None:
         """A jump to PC, wherever it is."""

@@ -3,7 +3,8 @@
     node 0             the root: where every call of the wasm function begins
     nodes 1..B         the blocks, in address order
     nodes B+1..H       hubs: each is the table of jumps that go on by the same one, as an interpreter's do
-    nodes H+1..        one per further entry (return sites, ...): takes what is live there out of the globals
+    nodes H+1..E       one per further entry (return sites, ...): takes what is live there out of the globals
+    nodes E+1..        landings, on the ways into loops with calls: put what the loop does not write into the globals
 
 A boundary is where control leaves the wasm function: before it, what is dirty goes to the globals. At a safepoint the
 code looks whether a signal waits, and leaves if so; what is dirty and live there goes to the globals.
@@ -14,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from recompiler.lift import liveness
+from recompiler.lift import landing, liveness
 from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, INVALID, JUMP, JUMP_INDIRECT, NEXT, RET, SYSCALL, TRAP
 from recompiler.lift.function import Block, Function, JumpTable
 from recompiler.lift.liveness import INFO, REGISTERS, Info, Summary
@@ -23,6 +24,7 @@ from recompiler.lift.regs import COMPOSITE, DIRECTION, FLAG_BIT, PARTS, STATUS
 # rax rdi rsi rdx r10 r8 r9
 SYSCALL_USE: Final = 1 << 0 | 1 << 7 | 1 << 6 | 1 << 2 | 1 << 10 | 1 << 8 | 1 << 9
 LEAVES: Final = frozenset((CALL, CALL_INDIRECT, RET, SYSCALL, TRAP, JUMP_INDIRECT))
+CALLS: Final = frozenset((CALL, CALL_INDIRECT, SYSCALL))
 DIRTIED: Final = REGISTERS | DIRECTION
 HUB_FROM: Final = 64  # jumps times targets
 
@@ -54,6 +56,7 @@ class Node:
     leaves: bool  # some way out of this block is a boundary
     flags_out: int  # the six that a boundary must have in the globals
     safepoint: bool  # at its start
+    looks: bool  # where it ends with a call, or goes on by a table
     dirty_in: int = 0
     dirty: int = 0  # at the end
     live_in: int = 0
@@ -85,7 +88,11 @@ class Flow:
         self.entry_of = {node: n for n, node in enumerate(self.resume.values(), 1)}
         self.nodes = [self._node(block) for block in self.blocks]
         first = {number: jump for jump, number in reversed(self.hub.items())}
-        self.nodes += [self._hub(first[number]) for number in sorted(first)]
+        self.nodes += [self._hub(number, first[number]) for number in sorted(first)]
+        self.landing: dict[int, int] = {}  # landing -> the node that it leads to
+        self.landed: dict[int, int] = {}  # landing -> what it puts into the globals
+        if function.looks:
+            self._land()
         self._dirty()
         self._live()
 
@@ -94,9 +101,14 @@ class Flow:
         return self.nodes[number - 1]
 
     def succ(self) -> list[list[int]]:
-        """For shape: the root, the blocks, the resume nodes."""
+        """For shape: the root, the blocks, the resume nodes, the landings."""
         start = self.number[self.function.start]
-        return [[start], *(list(node.succ) for node in self.nodes), *([self.number[a]] for a in self.resume)]
+        nodes = [list(node.succ) for node in self.nodes]
+        return [[start], *nodes, *([self.number[a]] for a in self.resume), *([to] for to in self.landing.values())]
+
+    def goal(self, number: int) -> int:
+        """The node itself, or the one that a landing leads to."""
+        return self.landing.get(number, number)
 
     def branching(self) -> set[int]:
         """For shape: blocks whose only way to their first successor is a branch, wherever it stands."""
@@ -107,13 +119,15 @@ class Flow:
         """What is live at a block of the function."""
         return self.node(self.number[address]).live_in
 
-    def _hub(self, jump: int) -> Node:
+    def _hub(self, number: int, jump: int) -> Node:
         """The node that goes on by the table of this jump and others."""
         table = self.function.table(jump)
         assert table is not None
         succ = list(dict.fromkeys(self.number[to] for to in table.targets if to in self.number))
         block = Block(-jump, -jump, [], JUMP_INDIRECT, (), None)
-        return self._made(block, [], succ, [], table, True, self._flags_of_jump())
+        made = self._made(block, [], succ, [], table, True, self._flags_of_jump())
+        made.looks = any(node.looks for node in self.nodes if number in node.succ)
+        return made
 
     def _flags_of_jump(self) -> int:
         """What an indirect jump must have in the globals when it leaves."""
@@ -172,7 +186,8 @@ class Flow:
         if block.flow == SYSCALL:
             summary.use |= SYSCALL_USE & ~summary.define
         safepoint = block.start in self.function.safepoints
-        return Node(block, infos, summary, succ, outside, table, leaves, flags_out, safepoint)
+        looks = block.start in self.function.looks
+        return Node(block, infos, summary, succ, outside, table, leaves, flags_out, safepoint, looks)
 
     @staticmethod
     def target(block: Block) -> int:
@@ -188,6 +203,33 @@ class Flow:
 
     # ---- dataflow
 
+    def _land(self) -> None:
+        """Landings on the ways into loops with calls."""
+        back = {node: self.number[address] for address, node in self.resume.items()}
+        succ = {n: [back.get(to, to) for to in node.succ] for n, node in enumerate(self.nodes, 1)}
+        calls = {n for n, node in enumerate(self.nodes, 1) if node.block.flow in CALLS}
+        made: dict[int, int] = {}
+        for n, to in landing.into_loops(succ, calls):
+            number = made.setdefault(to, len(self.nodes) + len(self.resume) + 1 + len(made))
+            self.landing[number] = to
+            node = self.nodes[n - 1]
+            node.succ = [number if each == to else each for each in node.succ]
+
+    def _landed(self) -> None:
+        """What landings put into the globals: what differs before them, not behind, and is seen unless written."""
+        coming = dict.fromkeys(self.landing, 0)
+        for node in self.nodes:
+            for to in node.succ:
+                if to in coming:
+                    coming[to] |= node.dirty
+        seen = landing.exposed(
+            [[self.goal(to) - 1 for to in node.succ] for node in self.nodes],
+            [DIRTIED if node.leaves or node.safepoint else 0 for node in self.nodes],
+            [0 if node.safepoint else node.summary.define for node in self.nodes],
+        )
+        for number, to in self.landing.items():
+            self.landed[number] = coming[number] & ~self.node(to).dirty_in & seen[to - 1]
+
     def _dirty(self) -> None:
         """Registers that may differ from their globals at the start and end of each block; at an entry none do."""
         count = len(self.nodes)
@@ -199,12 +241,14 @@ class Flow:
                 if to <= count and out & ~self.nodes[to - 1].dirty_in:
                     self.nodes[to - 1].dirty_in |= out
                     work.append(to)
+        if self.landing:
+            self._landed()
 
     def _live(self) -> None:
         count = len(self.nodes)
         before: list[list[int]] = [[] for _ in range(count + 1)]
         for n, node in enumerate(self.nodes, 1):
-            for to in node.succ:
+            for to in map(self.goal, node.succ):
                 if to <= count:
                     before[to].append(n)
                 elif node.block.flow == SYSCALL:  # flags pass it
@@ -217,6 +261,9 @@ class Flow:
             node = self.nodes[n - 1]
             out = (node.dirty | node.flags_out << FLAG_BIT) if node.leaves else 0
             for to in node.succ:
+                if to in self.landed:
+                    out |= self.landed[to]
+                    to = self.landing[to]
                 if to <= count:
                     out |= self.nodes[to - 1].live_in
                 elif node.block.flow == SYSCALL:

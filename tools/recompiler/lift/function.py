@@ -80,7 +80,8 @@ class Function:
     """Blocks by start in order of address; entries: start, then the other ways in, ascending.
 
     tables: by the address of the jump; they hold without condition. guarded: those that hold under their guard.
-    safepoints: entries at which a signal that waits is noticed.
+    safepoints: blocks at whose start a signal that waits is noticed, all of them entries. looks: blocks at whose end it
+    is, where their call comes back or before they jump by a table.
     """
 
     start: int
@@ -90,6 +91,7 @@ class Function:
     tables: dict[int, JumpTable] = field(default_factory=dict)
     guarded: dict[int, JumpTable] = field(default_factory=dict)
     safepoints: frozenset[int] = frozenset()
+    looks: frozenset[int] = frozenset()
 
     def table(self, jump: int) -> JumpTable | None:
         """The table of the jump at an address."""

@@ -1,8 +1,9 @@
-"""In: a function. Out: blocks at which it must look whether a signal waits, so that no loop runs without a look.
+"""In: a function. Out: where it must look whether a signal waits, so that no loop runs without a look.
 
-A loop is broken at its syscalls, which look themselves; at the return sites of its calls and behind the table jumps
-that interpreters have, which are entries anyway; where it is left by what a register is counted or stepped to, for such
-a loop ends. What is left of loops then is broken at their heads, which become entries.
+A loop is broken at its syscalls, which look themselves; where its calls come back, and before the table jumps that
+interpreters have, for there the registers are in the globals already, or PC says where to go on; where it is left by
+what a register is counted or stepped to, for such a loop ends. What is left of loops then is broken at their heads,
+which become entries.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from iced_x86 import Mnemonic, OpKind
 from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, SYSCALL, Facts
 from recompiler.lift.flow import hubs
 from recompiler.lift.function import Block, Function, Program
+from recompiler.lift.graph import cycles
 from recompiler.lift.regs import ALL_GPR
 
 _STEPS: Final = frozenset((Mnemonic.INC, Mnemonic.DEC))
@@ -23,35 +25,42 @@ _STEPS_BY: Final = frozenset((Mnemonic.ADD, Mnemonic.SUB, Mnemonic.SHR, Mnemonic
 
 
 def place(program: Program) -> None:
-    """Gives every function its safepoints, and the entries for them."""
+    """Gives every function its safepoints and looks, and the entries for them."""
     for function in program.functions:
-        found = safepoints(function)
-        if found:
+        heads, looks = safepoints(function)
+        if heads or looks:
+            function.safepoints, function.looks = frozenset(heads), frozenset(looks)
             start, *others = function.entries
-            function.safepoints = frozenset(found)
+            found = heads.union(*(function.blocks[at].succ for at in looks))
             function.entries = [start, *sorted({*others, *found} - {start})]
 
 
-def safepoints(function: Function) -> set[int]:
-    """Starts of blocks."""
+def safepoints(function: Function) -> tuple[set[int], set[int]]:
+    """Starts of blocks that look at their start, and of those that look where they end with a call or a table jump."""
     blocks = function.blocks
+    heads: set[int] = set()
+    looks: set[int] = set()
     if all(to > block.start for block in blocks.values() for to in block.succ):
-        return set()
+        return heads, looks
     edges = {block.start: [] if block.flow == SYSCALL else list(block.succ) for block in blocks.values()}
     sources = _sources(function)
-    found: set[int] = set()
-    work = _cycles(list(edges), edges)
+    work = cycles(list(edges), edges)
     while work:
         part = work.pop()
         within = set(part)
-        sites = {to for start in part if start in sources for to in edges[start] if to in within}
-        counting = [] if sites else _counting([blocks[start] for start in part], edges, within)
-        looks = sites or (set() if counting else {_head(part, edges)})
-        found |= looks
-        for start in part:
-            edges[start] = [] if start in counting else [to for to in edges[start] if to not in looks]
-        work += _cycles(part, edges)
-    return found
+        cut = {start for start in part if start in sources and not within.isdisjoint(edges[start])}
+        looks |= cut
+        if not cut:
+            cut = _counting([blocks[start] for start in part], edges, within)
+        for start in cut:
+            edges[start] = []
+        if not cut:
+            head = _head(part, edges)
+            heads.add(head)
+            for start in part:
+                edges[start] = [to for to in edges[start] if to != head]
+        work += cycles(part, edges)
+    return heads, looks
 
 
 def _sources(function: Function) -> set[int]:
@@ -106,41 +115,3 @@ def _head(part: list[int], edges: dict[int, list[int]]) -> int:
     """The first block that is jumped back to."""
     within = set(part)
     return min(to for start in part for to in edges[start] if to in within and to <= start)
-
-
-def _cycles(nodes: list[int], edges: dict[int, list[int]]) -> list[list[int]]:
-    """Strongly connected components with an edge in them (Tarjan)."""
-    within = set(nodes)
-    number: dict[int, int] = {}
-    low: dict[int, int] = {}
-    stack: list[int] = []
-    done: set[int] = set()
-    found = []
-    for first in nodes:
-        if first in number:
-            continue
-        number[first] = low[first] = len(number)
-        stack.append(first)
-        work = [(first, iter(edges[first]))]
-        while work:
-            node, rest = work[-1]
-            for to in rest:
-                if to not in within or to in done:
-                    continue
-                if to not in number:
-                    number[to] = low[to] = len(number)
-                    stack.append(to)
-                    work.append((to, iter(edges[to])))
-                    break
-                low[node] = min(low[node], number[to])
-            else:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
-                if low[node] == number[node]:
-                    part = stack[stack.index(node) :]
-                    del stack[-len(part) :]
-                    done.update(part)
-                    if len(part) > 1 or node in edges[node]:
-                        found.append(sorted(part))
-    return found
