@@ -345,14 +345,16 @@ class Asm:
 
     # ---- memory
 
-    def effective(self, size: int = 64) -> None:
-        """Pushes the effective address without segment, as LEA has it."""
+    def effective(self, size: int = 64, displacement: int | None = None) -> None:
+        """Pushes the effective address without segment, as LEA has it; with another displacement when one is given."""
         insn = self.insn
         word = t(size)
         if insn.is_ip_rel_memory_operand:
             self.place(_signed(insn.memory_displacement - insn.len, 64), size)
             return
-        base, index, displacement = insn.memory_base, insn.memory_index, _signed(insn.memory_displacement, 64)
+        base, index = insn.memory_base, insn.memory_index
+        if displacement is None:
+            displacement = _signed(insn.memory_displacement, 64)
         terms = 0
         if base:
             self._address_part(base, size)
@@ -391,19 +393,21 @@ class Asm:
             self.get(self._address)
             return 0
         insn = self.insn
-        offset = 0
         segment = {Register.FS: "fs", Register.GS: "gs"}.get(insn.segment_prefix)
-        displacement = _signed(insn.memory_displacement, 64)
-        plain = insn.memory_base and not insn.memory_index and not insn.is_ip_rel_memory_operand
-        if plain and not segment and 0 <= displacement < OFFSET_MAX and REGISTERS[insn.memory_base][2] == 64:
-            self._address_part(insn.memory_base, 32)
-            offset = displacement
-        else:
-            self.effective(32)
+        base, index, displacement = insn.memory_base, insn.memory_index, _signed(insn.memory_displacement, 64)
+        plain = not insn.is_ip_rel_memory_operand and 0 <= displacement < OFFSET_MAX
+        if plain and segment and not base and not index:
+            self.get_global(segment)
+            self.op("i32.wrap_i64")
+            return displacement
+        if plain and not segment and base and all(REGISTERS[each][2] == 64 for each in (base, index) if each):
+            self.effective(32, 0)
+            return displacement
+        self.effective(32)
         if segment:
             self.get_global(segment)
             self.ops("i32.wrap_i64", "i32.add")
-        return offset
+        return 0
 
     def hold_address(self) -> None:
         """Computes the address once into a temporary, for operands that are used more than once."""

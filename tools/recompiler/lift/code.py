@@ -176,6 +176,10 @@ class Writer:
         arms = {edge.key: edge for edge in edges if edge.key}
         if not arms:
             return
+        if len(arms) == 1 and (edge := next(iter(arms.values()))).select in (0, edge.key):
+            self.get(regs.ENTRY)
+            self.go_if(Edge(edge.key, edge.target))
+            return
         low, high = min(arms), max(arms)
         self.op(0x02, 0x40, 0x20, regs.ENTRY, 0x45, 0x0D, 0)
         push = b"\x20" + leb.u32(regs.ENTRY)

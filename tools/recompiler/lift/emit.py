@@ -7,14 +7,14 @@ not equal: returned upward, until somebody's return address is equal, or to `run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
 from iced_x86 import Code, Mnemonic
 
-from recompiler.lift import liveness, regs
+from recompiler.lift import liveness, regs, stack
 from recompiler.lift.asm import Asm
 from recompiler.lift.code import EXIT, PC, Writer
 from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, RET, SYSCALL, TRAP, Facts
@@ -153,7 +153,15 @@ class _Emitter(Writer):
             self.mark(address)
             self.safepoint(node)
         out, table, marked = self.out, node.table, self.marks is not None
+        row: list[Facts] = []  # pushes or pops
         for facts, info, want in zip(block.facts[:count], infos, wants, strict=False):
+            if row and not (facts.code in stack.ROWS and stack.joins(facts, row)):
+                self.stack(row, address)
+                row.clear()
+            if facts.code in stack.ROWS:
+                row.append(facts)
+                address += facts.size
+                continue
             if marked:
                 self.mark(address)
             if table is not None and address == table.load:
@@ -169,11 +177,24 @@ class _Emitter(Writer):
             elif not self.code(code, places, address):
                 self.stop(address - facts.size, "an address beyond 2 GiB")
                 return
+        self.stack(row, address)
         if straight:
             self.leave_or_go(node, edges, block.end)
         else:
             self.mark(address)
             self.terminator(node, edges, address)
+
+    def stack(self, row: list[Facts], end: int) -> None:
+        """Pushes or pops that end at this address."""
+        if len(row) > 1:
+            pieces: Sequence[bytes] = stack.wasm(row[0].code, tuple(map(stack.register, row)))
+        else:
+            pieces = [made[0] for facts in row if (made := liveness.template(facts, liveness.info(facts), 0))]
+        address = end - sum(facts.size for facts in row)
+        for facts, piece in zip(row, pieces, strict=True):
+            self.mark(address)
+            self.out += piece
+            address += facts.size
 
     def safepoint(self, node: Node) -> None:
         """Leaves when a signal waits, to come back here."""

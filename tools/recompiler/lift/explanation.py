@@ -104,7 +104,7 @@ def _block(flow: Flow, node: Node, base: int) -> Iterator[str]:
 
 def _following(flow: Flow, node: Node) -> Iterator[int]:
     """Where the blocks begin that a node goes on to, through the hub of its table if it has one."""
-    for to in node.succ:
+    for to in map(flow.goal, node.succ):
         if to <= len(flow.blocks):
             yield flow.blocks[to - 1].start
         elif to <= len(flow.nodes):

@@ -16,6 +16,7 @@ from recompiler.lift.ledger import Ledger
 from recompiler.lift.links import Links
 from recompiler.lift.objectfile import Piece
 from recompiler.lift.workers import spread
+from recompiler.merge import leb
 
 CHUNK: Final = 64  # functions that a worker takes at a time
 MOST_CHUNKS: Final = 2048
@@ -69,7 +70,7 @@ def solve(program: Program, jobs: int, tell: Progress) -> tuple[list[Made], Flag
     safepoints.place(program)
     across = _Across()
     links = Links.of(program)
-    base = base_of(program)
+    base = None if program.binary.kind == "exec" else base_of(program)
     total = len(program.functions)
     made: dict[int, Made] = {}
     wanted: Sequence[int] = range(total)
@@ -94,13 +95,18 @@ def _chunks(program: Program, wanted: Sequence[int]) -> list[Sequence[int]]:
     return sorted(chunks, key=lambda chunk: -sum(len(program.functions[number].blocks) for number in chunk))
 
 
-def _placed(body: Body, entries: Sequence[int], base: int, across: _Across) -> Made:
-    """Addresses go to their places."""
-    code = bytearray(body.code)
+def _placed(body: Body, entries: Sequence[int], base: int | None, across: _Across) -> Made:
+    """Addresses go to their places; without a base they stay for ever, and take as little room as they can."""
+    code = bytearray()
+    at = 0
     for offset, address in body.places:
-        code[offset : offset + len(PLACE)] = place(address + base)
-    moved = tuple(address + base for address in entries)
-    piece = Piece(moved, bytes(code), objectfile.gaps([offset for offset, _ in body.places]))
+        code += body.code[at:offset]
+        code += leb.s64(address) if base is None else place(address + base)
+        at = offset + len(PLACE)
+    code += body.code[at:]
+    moved = tuple(address + (base or 0) for address in entries)
+    offsets = [] if base is None else [offset for offset, _ in body.places]
+    piece = Piece(moved, bytes(code), objectfile.gaps(offsets))
     return Made(piece, body.unlifted, body.flags_in, body.flags_back, across.asked())
 
 

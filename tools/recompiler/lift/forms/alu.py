@@ -35,7 +35,8 @@ def combine(a: Asm, size: int, x: Local, y: Local, how: str) -> Local:
     """x `how` y, cut to the size."""
     a.get(x, y)
     a.op(f"{t(size)}.{how}")
-    flags.cut(a, size)
+    if how in ("add", "sub"):
+        flags.cut(a, size)
     return a.keep(type_of(size))
 
 
