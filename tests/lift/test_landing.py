@@ -9,7 +9,7 @@ from recompiler.lift import landing
 GRAPHS = 400
 
 
-def reaches(succ: dict[int, list[int]], start: int) -> set[int]:
+def reaches(succ: list[list[int]], start: int) -> set[int]:
     """Nodes that can be reached from a node by at least one edge."""
     seen: set[int] = set()
     stack = [start]
@@ -28,12 +28,12 @@ def test_every_way_into_a_loop_with_calls_lands() -> None:
     landed = 0
     for _ in range(GRAPHS):
         count = chance.randrange(1, 14)
-        succ = {n: chance.sample(range(count), k=min(count, chance.randrange(3))) for n in range(count)}
+        succ = [chance.sample(range(count), k=min(count, chance.randrange(3))) for _ in range(count)]
         calls = {n for n in range(count) if chance.random() < 0.2}
         found = set(landing.into_loops(succ, calls))
-        after = {n: reaches(succ, n) for n in succ}
-        together = {n: {other for other in after[n] if n in after[other]} for n in succ}  # in one cycle
-        for node, targets in succ.items():
+        after = {n: reaches(succ, n) for n in range(count)}
+        together = {n: {other for other in after[n] if n in after[other]} for n in range(count)}  # in one cycle
+        for node, targets in enumerate(succ):
             for to in targets:
                 outermost = bool(together[to] & calls) and node not in together[to]
                 assert not outermost or node in calls or (node, to) in found, (succ, calls, node, to)
@@ -45,7 +45,7 @@ def test_every_way_into_a_loop_with_calls_lands() -> None:
 
 
 def test_the_ways_into_an_inner_loop_land_too() -> None:
-    succ = {0: [1], 1: [2], 2: [3], 3: [2, 4], 4: [1, 5], 5: []}
+    succ = [[1], [2], [3], [2, 4], [1, 5], []]
     assert landing.into_loops(succ, {3}) == [(0, 1), (1, 2)]
     assert landing.into_loops(succ, {4}) == [(0, 1)]
     assert landing.into_loops(succ, {5}) == []

@@ -206,14 +206,14 @@ class Flow:
     def _land(self) -> None:
         """Landings on the ways into loops with calls."""
         back = {node: self.number[address] for address, node in self.resume.items()}
-        succ = {n: [back.get(to, to) for to in node.succ] for n, node in enumerate(self.nodes, 1)}
-        calls = {n for n, node in enumerate(self.nodes, 1) if node.block.flow in CALLS}
+        succ = [[back.get(to, to) - 1 for to in node.succ] for node in self.nodes]
+        calls = {n for n, node in enumerate(self.nodes) if node.block.flow in CALLS}
         made: dict[int, int] = {}
         for n, to in landing.into_loops(succ, calls):
-            number = made.setdefault(to, len(self.nodes) + len(self.resume) + 1 + len(made))
-            self.landing[number] = to
-            node = self.nodes[n - 1]
-            node.succ = [number if each == to else each for each in node.succ]
+            number = made.setdefault(to + 1, len(self.nodes) + len(self.resume) + 1 + len(made))
+            self.landing[number] = to + 1
+            node = self.nodes[n]
+            node.succ = [number if each == to + 1 else each for each in node.succ]
 
     def _landed(self) -> None:
         """What landings put into the globals: what differs before them, not behind, and is seen unless written."""

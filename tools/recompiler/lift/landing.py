@@ -6,37 +6,35 @@ every turn: whether its global is right would depend on the way. So it is stored
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
-from recompiler.lift.graph import cycles
+from recompiler.lift.graph import cycles, within
 
 DEEPEST: Final = 8  # loops within loops; what is deeper has no landings
 
 
-def into_loops(succ: Mapping[int, Sequence[int]], calls: Collection[int]) -> list[tuple[int, int]]:
+def into_loops(succ: Sequence[Sequence[int]], calls: Set[int]) -> list[tuple[int, int]]:
     """Edges from a node outside a loop in which one of the calls is to a node inside, but those of calls themselves."""
     found: set[tuple[int, int]] = set()
-    work: list[tuple[Sequence[int], Mapping[int, Sequence[int]], int]] = [(list(succ), succ, 0)]
+    work: list[tuple[Sequence[int], list[list[int]], int]] = [(range(len(succ)), cycles(succ), 0)]
     while work:
-        region, edges, depth = work.pop()
-        loops = [part for part in cycles(region, edges) if any(node in calls for node in part)]
+        region, loops, depth = work.pop()
+        loops = [part for part in loops if not calls.isdisjoint(part)]
         loop_of = {node: number for number, part in enumerate(loops) for node in part}
         heads: list[list[int]] = [[] for _ in loops]
         for node in region if loops else ():
             own = loop_of.get(node, -1)
             for to in succ[node]:
-                loop = loop_of.get(to, -1)
-                if loop not in (-1, own):
+                loop = loop_of.get(to, own)
+                if loop != own:
                     heads[loop].append(to)
                     if node not in calls:
                         found.add((node, to))
         for part, into in zip(loops, heads, strict=True):
             if depth < DEEPEST and len(part) > 1:
-                head = min(into, default=part[0])
-                within = set(part) - {head}
-                inner = {node: [to for to in edges[node] if to in within] for node in part}
-                work.append((part, inner, depth + 1))
+                inner = cycles(within(part, succ, (min(into, default=part[0]),)))
+                work.append((part, [[part[n] for n in each] for each in inner], depth + 1))
     return sorted(found)
 
 

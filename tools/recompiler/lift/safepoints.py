@@ -17,7 +17,7 @@ from iced_x86 import Mnemonic, OpKind
 from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, SYSCALL, Facts
 from recompiler.lift.flow import hubs
 from recompiler.lift.function import Block, Function, Program
-from recompiler.lift.graph import cycles
+from recompiler.lift.graph import cycles, within
 from recompiler.lift.regs import ALL_GPR
 
 _STEPS: Final = frozenset((Mnemonic.INC, Mnemonic.DEC))
@@ -37,29 +37,30 @@ def place(program: Program) -> None:
 
 def safepoints(function: Function) -> tuple[set[int], set[int]]:
     """Starts of blocks that look at their start, and of those that look where they end with a call or a table jump."""
-    blocks = function.blocks
+    blocks = list(function.blocks.values())
     heads: set[int] = set()
     looks: set[int] = set()
-    if all(to > block.start for block in blocks.values() for to in block.succ):
+    if all(to > block.start for block in blocks for to in block.succ):
         return heads, looks
-    edges = {block.start: [] if block.flow == SYSCALL else list(block.succ) for block in blocks.values()}
+    number = {block.start: n for n, block in enumerate(blocks)}
+    edges = [[] if block.flow == SYSCALL else [number[to] for to in block.succ] for block in blocks]
     sources = _sources(function)
-    work = cycles(list(edges), edges)
+    work = cycles(edges)
     while work:
         part = work.pop()
-        within = set(part)
-        cut = {start for start in part if start in sources and not within.isdisjoint(edges[start])}
-        looks |= cut
+        inside = set(part)
+        cut = {n for n in part if blocks[n].start in sources and not inside.isdisjoint(edges[n])}
+        looks.update(blocks[n].start for n in cut)
         if not cut:
-            cut = _counting([blocks[start] for start in part], edges, within)
-        for start in cut:
-            edges[start] = []
+            cut = _counting(blocks, part, edges)
+        for n in cut:
+            edges[n] = []
         if not cut:
             head = _head(part, edges)
-            heads.add(head)
-            for start in part:
-                edges[start] = [to for to in edges[start] if to != head]
-        work += cycles(part, edges)
+            heads.add(blocks[head].start)
+            for n in part:
+                edges[n] = [to for to in edges[n] if to != head]
+        work += [[part[n] for n in each] for each in cycles(within(part, edges))]
     return heads, looks
 
 
@@ -73,11 +74,13 @@ def _sources(function: Function) -> set[int]:
     }
 
 
-def _counting(part: list[Block], edges: dict[int, list[int]], within: set[int]) -> set[int]:
-    """Blocks that leave a loop by a register which the loop only steps."""
-    writes = reduce(or_, (facts.writes for block in part for facts in block.facts), 0)
+def _counting(blocks: list[Block], part: list[int], edges: list[list[int]]) -> set[int]:
+    """Of a loop the blocks that leave it by a register which the loop only steps."""
+    inside = set(part)
+    loop = [blocks[n] for n in part]
+    writes = reduce(or_, (facts.writes for block in loop for facts in block.facts), 0)
     stepped = others = 0
-    for block in part:
+    for block in loop:
         for facts in block.facts:
             by = _step(facts)
             if by is None or by & writes:
@@ -86,11 +89,12 @@ def _counting(part: list[Block], edges: dict[int, list[int]], within: set[int]) 
                 stepped |= facts.writes
     stepped &= ~others & ALL_GPR
     found = set()
-    for block in part:
-        if block.flow == COND and len([to for to in edges[block.start] if to in within]) < 2:
+    for n in part:
+        block = blocks[n]
+        if block.flow == COND and len([to for to in edges[n] if to in inside]) < 2:
             test = next((facts for facts in block.facts[-2::-1] if facts.flag_writes), None)
             if test is not None and test.reads & stepped:
-                found.add(block.start)
+                found.add(n)
     return found
 
 
@@ -111,7 +115,7 @@ def _step(facts: Facts) -> int | None:
     return None
 
 
-def _head(part: list[int], edges: dict[int, list[int]]) -> int:
+def _head(part: list[int], edges: list[list[int]]) -> int:
     """The first block that is jumped back to."""
-    within = set(part)
-    return min(to for start in part for to in edges[start] if to in within and to <= start)
+    inside = set(part)
+    return min(to for n in part for to in edges[n] if to in inside and to <= n)
