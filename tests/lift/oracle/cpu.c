@@ -167,8 +167,10 @@ static uint64_t address(const struct operand *o, int fault) {
     uint64_t before = (uint64_t)o->before, after = (uint64_t)o->after, at, step = (uint64_t)o->align;
     if (fault && before) /* the operand lies somewhere about the address */
         return below(2) ? WINDOW_END - below(64) : WINDOW + below(64);
-    if (fault)
-        return below(4) ? WINDOW_END - after + 1 + below(after) : WINDOW - 1 - below(after);
+    if (fault && below(4))
+        return WINDOW_END - after + 1 + below(after);
+    if (fault) /* an index rounds up, and is to stay below */
+        return WINDOW - (uint64_t)(o->scale + (o->base == o->index)) - below(after);
     if (below(8) == 0 && before + after <= LOW)
         at = (below(2) ? WINDOW : WINDOW_END - HIGH) + before + below(LOW - before - after + 1);
     else if (before + after < 64 && below(2))
