@@ -146,6 +146,8 @@ def test_tables_are_proved_where_the_block_has_the_proof(built, compiler, level,
         cases = [addresses.get(f"{name}.case{n}") for n in range(6) if f"{name}.case{n}" not in MASKED]
         (table,) = (*of(name).tables.values(), *of(name).guarded.values())
         assert table.targets[: len(cases)] == cases or name == "base_two_ways"
+    (table,) = of("known_target").tables.values()
+    assert (table.index, table.targets) == (-1, [addresses["known_target.next"]])
 
 
 @every_build

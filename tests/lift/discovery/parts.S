@@ -224,4 +224,20 @@ BEGIN behind_a_nop_goexit
     ret
 END behind_a_nop_goexit
 
+/* gcc: a computed goto whose target it knows, round a loop */
+BEGIN known_target
+    lea 1(%rdi), %rax
+    mov $5, %esi
+.Lknown_targetl:
+    lea known_target.next(%rip), %rdx
+    lea 3(%rax,%rax), %rax
+    mov %rdx, %rcx
+    jmp *%rcx
+    ud2
+known_target.next:
+    dec %esi
+    jnz .Lknown_targetl
+    ret
+END known_target
+
     .section .note.GNU-stack, "", @progbits

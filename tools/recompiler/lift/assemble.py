@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from recompiler.lift import tables
 from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, SYSCALL
-from recompiler.lift.function import Block, Function, Program
+from recompiler.lift.function import Block, Function, JumpTable, Program
 
 if TYPE_CHECKING:
     from recompiler.lift.discover import Discovery
@@ -254,10 +254,14 @@ def _prove(found: Discovery, blocks: dict[int, Block], owners: dict[int, int], f
         if block.flow != JUMP_INDIRECT:
             continue
         jump = block.end - block.facts[-1].size
+        function = functions[owners[start]]
         guess = found.guesser.found.get(jump)
         if guess is None:
+            target = tables.constant(found.binary, block)
+            if target is not None and target in function.blocks:
+                function.tables[jump] = JumpTable(jump, -1, -1, [target])
+                block.succ = (target,)
             continue
         table = tables.prove(found.binary, block, guess.targets, guess.table)
         if table is not None:
-            function = functions[owners[start]]
             (function.guarded if table.guard else function.tables)[jump] = table

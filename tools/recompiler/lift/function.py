@@ -64,7 +64,7 @@ class JumpTable:
     load: the address of the instruction in the jump's own block that reads index (GPR 0..15, all 64 bits, its value
     just before load). guard: None, or (GPR, value): the proof holds only where that register has the value (an address
     as linked) just before load. checked: there is no proof, for the program may change the table: where the jump leads
-    is to be compared with the target.
+    is to be compared with the target. An index of -1: the jump leads to the one target, whatever the registers are.
     """
 
     jump: int

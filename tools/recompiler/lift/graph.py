@@ -52,6 +52,6 @@ def cycles(succ: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def within(part: Sequence[int], succ: Sequence[Sequence[int]], cut: Container[int] = ()) -> list[list[int]]:
-    """The graph of some nodes, numbered by their places among them; edges out of it, or to what is cut, are left out."""
+    """The graph of some nodes, numbered by their places among them: no edges out of it, nor to what is cut."""
     place = {node: n for n, node in enumerate(part) if node not in cut}
     return [[place[to] for to in succ[node] if to in place] for node in part]

@@ -340,6 +340,18 @@ def bases_wanted(code: list[tuple[int, Facts]]) -> list[int]:
     return wanted
 
 
+def constant(binary: Binary, block: Block) -> int | None:
+    """The one place that the jump at the end of block leads to, if the block alone says it."""
+    walk = Walk()
+    *code, last = zip(block.addresses(), block.facts, strict=True)
+    for at, facts in code:
+        walk.step(at, facts)
+    value = walk.target(*last)
+    if value is None or value.register >= 0 or value.size or (value.base != 1 and binary.kind != "exec"):
+        return None
+    return value.offset
+
+
 def prove(binary: Binary, block: Block, words: list[int], table: int) -> JumpTable | None:
     """The table of the jump at the end of block, if the block alone tells which register is its index.
 
