@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import blake3
@@ -110,6 +111,25 @@ def test_a_module_that_cannot_be_entered_is_refused_when_it_is_spawned(wat: str,
 def test_compiling_twice_gives_the_same_bytes(artifact: Path) -> None:
     wasm = bytes(wasmtime.wat2wasm('(module (memory 1) (data (i32.const 0) "x") (func (export "_start")))'))
     assert aot.compile_module(wasm, TARGET) == aot.compile_module(wasm, TARGET)
+
+
+def sections(artifact: bytes) -> dict[str, bytes]:
+    """What an ELF file's section headers name."""
+    begin = int.from_bytes(artifact[40:48], "little")
+    count, names = (int.from_bytes(artifact[at : at + 2], "little") for at in (60, 62))
+    rows = [struct.unpack_from("<2I4Q2I2Q", artifact, begin + n * 64) for n in range(count)]
+    text = artifact[rows[names][4] :]
+    return {text[row[0] : text.index(b"\0", row[0])].decode(): artifact[row[4] : row[4] + row[5]] for row in rows}
+
+
+def test_an_artifact_is_what_wasmtime_made_without_what_nothing_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    wasm = bytes(wasmtime.wat2wasm('(module (memory 1) (data (i32.const 0) "x") (func (export "_start")))'))
+    made = aot.compile_module(wasm, TARGET)
+    monkeypatch.setattr(aot, "stripped", lambda artifact: artifact)
+    whole = sections(aot.compile_module(wasm, TARGET))
+    unused = {name.decode() for name in aot.UNUSED}
+    assert unused <= whole.keys()
+    assert sections(made) == {name: data for name, data in whole.items() if name not in unused}
 
 
 def test_a_target_that_this_wheel_cannot_make_is_an_error_that_says_where() -> None:
