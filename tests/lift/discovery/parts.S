@@ -240,4 +240,40 @@ known_target.next:
     ret
 END known_target
 
+/* A computed goto into a loop with calls; what is written before it and not in it is stored on that way. */
+BEGIN into_a_loop
+    push %rbx
+    push %rbp
+    push %r12
+    lea 5(%rdi), %rbp
+    lea (%rdi,%rdi), %r12
+    mov $3, %ebx
+    mov %rdi, %rax
+    and $1, %edi
+    lea .Linto_a_loopt(%rip), %rdx
+    mov (%rdx,%rdi,8), %rdx
+    jmp *%rdx
+into_a_loop.even:
+    call into_a_loop_helper
+    add %rbp, %rax
+into_a_loop.odd:
+    lea (%rax,%r12), %rax
+    dec %ebx
+    jnz into_a_loop.even
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret
+END into_a_loop
+    .section .data.rel.ro, "aw", @progbits
+    .p2align 3
+.Linto_a_loopt:
+    .quad into_a_loop.even, into_a_loop.odd
+    .text
+
+BEGIN into_a_loop_helper
+    lea 1(%rax,%rax), %rax
+    ret
+END into_a_loop_helper
+
     .section .note.GNU-stack, "", @progbits

@@ -415,7 +415,9 @@ class _Emitter(Writer):
         assert table is not None
         number = self.flow.number
         arms = [edges[number[target]] if target in number else None for target in table.targets]
-        checks = {number[target]: target for target in table.targets if target in number} if table.checked else None
+        checks = None
+        if table.checked:
+            checks = {edges[number[target]].key: target for target in table.targets if target in number}
         if node.looks:
             self.op(0x02, 0x40)
             self.pending()
