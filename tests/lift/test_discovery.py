@@ -15,6 +15,7 @@ from lift.programs.executable import Executable, Run
 from recompiler.lift import binary, decode, discover
 from recompiler.lift.dynamic import STT_FUNC
 from recompiler.lift.function import Function, Program
+from recompiler.lift.links import Links
 from recompiler.lift.objectrun import HOST
 
 ALL = [("zig", level, kind) for level in range(4) for kind in ("exec", "pie")]
@@ -148,6 +149,15 @@ def test_tables_are_proved_where_the_block_has_the_proof(built, compiler, level,
         assert table.targets[: len(cases)] == cases or name == "base_two_ways"
     (table,) = of("known_target").tables.values()
     assert (table.index, table.targets) == (-1, [addresses["known_target.next"]])
+
+
+@every_build
+def test_what_a_word_holds_at_first_is_what_calls_through_it_are_compared_with(built, compiler, level, kind) -> None:  # type: ignore[no-untyped-def]
+    program = found(built(compiler, level, kind))
+    addresses = named(program)
+    links = Links.of(program)
+    jump, end = links.stubs[addresses["held_word_stub"]]
+    assert links.held[end + jump.rip] == addresses["into_a_loop_helper"]  # type: ignore[operator]
 
 
 @every_build

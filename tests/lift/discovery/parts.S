@@ -276,4 +276,32 @@ BEGIN into_a_loop_helper
     ret
 END into_a_loop_helper
 
+/* A word that changes between calls through it, and through a stub: what it holds at first is but a guess. */
+BEGIN held_word
+    lea 3(%rdi), %rax
+    lea into_a_loop_helper(%rip), %rcx
+    mov %rcx, held_word_at(%rip)
+    call *held_word_at(%rip)
+    call held_word_stub
+    lea held_word_other(%rip), %rcx
+    mov %rcx, held_word_at(%rip)
+    call *held_word_at(%rip)
+    call held_word_stub
+    ret
+END held_word
+
+BEGIN held_word_stub
+    jmp *held_word_at(%rip)
+END held_word_stub
+
+BEGIN held_word_other
+    lea 7(%rax,%rax,2), %rax
+    ret
+END held_word_other
+
+    .data
+    .p2align 3
+held_word_at:
+    .quad into_a_loop_helper
+
     .section .note.GNU-stack, "", @progbits

@@ -226,6 +226,29 @@ class Writer:
         self.i32((1 << ENTRY_BITS) - 1)
         self.op(0x71)
 
+    def call_function(self, address: int) -> None:
+        """A call of the function or entry at an address: leaves where the guest went on."""
+        function, entry = self.links.numbers[address]
+        self.i32(entry)
+        self.out += b"\x10" + leb.u32(function)
+
+    def enter_by(self, word: int | None, stub: int | None = None) -> None:
+        """As enter, when PC is what the word at an address holds; stub: what can be called as well, and is shorter."""
+        held = None if word is None else self.links.held.get(word)
+        if held is None:
+            self.enter()
+            return
+        self.get(PC)
+        self.address(held)
+        self.op(0x51, 0x04, regs.I64)
+        self.call_function(held)
+        self.op(0x05)
+        if stub is None:
+            self.enter()
+        else:
+            self.call_function(stub)
+        self.op(0x0B)
+
     def enter(self) -> None:
         """A call to PC: leaves where the guest went on, which is PC itself when it cannot be entered."""
         self.op(0x02, regs.I64)

@@ -21,7 +21,7 @@ from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIREC
 from recompiler.lift.flags import CONDITIONS
 from recompiler.lift.flow import FlagsAcross, Flow, Node
 from recompiler.lift.function import Function, JumpTable
-from recompiler.lift.links import Links
+from recompiler.lift.links import Links, fixed
 from recompiler.lift.regs import FLAG_BIT, GPR, R11, RAX, RCX, RSP, STATUS, SWITCH
 from recompiler.lift.shape import Edge, shape
 from recompiler.merge import leb
@@ -294,7 +294,7 @@ class _Emitter(Writer):
             self.operand(facts, node.block.end)
             self.push_return(node.block.end)
             self.leaving(node)
-            self.enter()
+            self.enter_by(fixed(facts, node.block.end))
             self.returned(node, edges)
         elif flow == JUMP_INDIRECT:
             self.indirect_jump(node, edges, facts)
@@ -313,19 +313,19 @@ class _Emitter(Writer):
 
     def call_known(self, node: Node, target: int) -> None:
         """A direct call: to a function, to what a stub's word says, or to a place that the pc map may not have."""
-        stub, found = self.links.stubs.get(target), self.numbers.get(target)
-        if found is not None and stub is None:
-            self.leaving(node)
-            self.i32(found[1])
-            self.out += b"\x10" + leb.u32(found[0])
-            return
+        stub = self.links.stubs.get(target)
         if stub is not None:
             self.operand(*stub)
+            self.leaving(node)
+            self.enter_by(fixed(*stub), target)
+        elif target in self.numbers:
+            self.leaving(node)
+            self.call_function(target)
         else:
             self.address(target)
             self.set(PC)
-        self.leaving(node)
-        self.enter()
+            self.leaving(node)
+            self.enter()
 
     def conditional(self, node: Node, edges: Mapping[int, Edge], facts: Facts) -> None:
         insn = facts.insn
