@@ -15,7 +15,7 @@ from typing import Final
 from iced_x86 import CpuidFeature
 
 from recompiler.errors import Error
-from recompiler.lift.decode import JUMP, NEXT, Facts
+from recompiler.lift.decode import COND, JUMP, NEXT, Facts
 from recompiler.lift.dynamic import R_IRELATIVE, R_RELATIVE
 from recompiler.lift.function import Function, Program
 
@@ -27,66 +27,87 @@ _LEVEL: Final = frozenset(
         *("FPU", "FPU287", "FPU387", "CX8", "MULTIBYTENOP", "CET_IBT"),
     )
 )
-_DEEPEST: Final = 4  # jumps from function to function
+_MOST: Final = 16  # functions that are looked at for one candidate
 
 
-def held(program: Program, word: int) -> int | None:
-    """The start of the function whose address the 8 bytes at an address will hold; None when nothing tells."""
-    binary = program.binary
-    found = binary.relocations.get(word)
-    if found is not None and found.kind == R_IRELATIVE:
-        return _chosen(program, found.addend)
-    if found is not None:
-        value = found.addend if found.kind == R_RELATIVE else 0
-    else:
-        try:
-            value = int.from_bytes(binary.read(word, 8), "little")
-        except Error:
+class Foresight:
+    """What is foreseen of one program; what was found of a function is remembered."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._choices: dict[int, int | None] = {}  # by resolver
+        self._plains: dict[int, bool] = {}  # by candidate
+
+    def held(self, word: int) -> int | None:
+        """The start of the function whose address the 8 bytes at an address will hold; None when nothing tells."""
+        binary = self.program.binary
+        found = binary.relocations.get(word)
+        if found is not None and found.kind == R_IRELATIVE:
+            resolver = found.addend
+            if resolver not in self._choices:
+                self._choices[resolver] = self._choice(resolver)
+            return self._choices[resolver]
+        if found is not None:
+            value = found.addend if found.kind == R_RELATIVE else 0
+        else:
+            try:
+                value = int.from_bytes(binary.read(word, 8), "little")
+            except Error:
+                return None
+        return value if self.program.function(value) is not None else None
+
+    def _choice(self, resolver: int) -> int | None:
+        function = self.program.function(resolver)
+        if function is None:
             return None
-    return value if program.function(value) is not None else None
+        plain = [start for start in dict.fromkeys(self._named(function)) if self._plain(start)]
+        without = [start for start in plain if not self._repeats(start)]
+        best = without or plain
+        return best[-1] if best else None
 
+    def _named(self, function: Function) -> Iterator[int]:
+        """The functions whose addresses the code of one has, in order of that code."""
+        for block in function.blocks.values():
+            for at, facts in zip(block.addresses(), block.facts, strict=True):
+                if facts.flow != NEXT or not facts.points:
+                    continue
+                number = int.from_bytes(facts.raw[-4:], "little")
+                address = number if facts.rip is None else at + facts.size + facts.rip
+                if self.program.function(address) is not None:
+                    yield address
 
-def _chosen(program: Program, resolver: int) -> int | None:
-    function = program.function(resolver)
-    if function is None:
-        return None
-    plain = [start for start in dict.fromkeys(_named(program, function)) if _plain(program, start)]
-    without = [start for start in plain if not _repeats(program, start)]
-    best = without or plain
-    return best[-1] if best else None
+    def _plain(self, start: int) -> bool:
+        """Whether a function, and what it jumps or falls to, needs no more than the level."""
+        known = self._plains.get(start)
+        if known is None:
+            known = self._plains[start] = all(
+                _has(facts)
+                for function in self._behind(start)
+                for block in function.blocks.values()
+                for facts in block.facts
+            )
+        return known
 
-
-def _named(program: Program, function: Function) -> Iterator[int]:
-    """The functions whose addresses the code of one has, in order of that code."""
-    for block in function.blocks.values():
-        for at, facts in zip(block.addresses(), block.facts, strict=True):
-            if facts.flow != NEXT or not facts.points:
+    def _behind(self, start: int) -> Iterator[Function]:
+        """A function and what it jumps or falls to."""
+        seen: set[int] = set()
+        work = [start]
+        while work and len(seen) < _MOST:
+            function = self.program.owner(work.pop())
+            if function is None or function.start in seen:
                 continue
-            number = int.from_bytes(facts.raw[-4:], "little")
-            address = number if facts.rip is None else at + facts.size + facts.rip
-            if program.function(address) is not None:
-                yield address
+            seen.add(function.start)
+            yield function
+            for block in function.blocks.values():
+                ways = (block.end if block.falls else None, block.taken if block.flow in (JUMP, COND) else None)
+                work += [to for to in ways if to is not None and to not in function.blocks]
 
-
-def _plain(program: Program, address: int, depth: int = 0) -> bool:
-    """Whether a function, and what it jumps or falls to, needs no more than the level."""
-    function = program.owner(address)
-    if function is None or depth == _DEEPEST:
-        return True
-    blocks = function.blocks.values()
-    if not all(_has(facts) for block in blocks for facts in block.facts):
-        return False
-    ways = [block.end for block in blocks if block.falls]
-    ways += [block.taken for block in blocks if block.flow == JUMP and block.taken is not None]
-    return all(_plain(program, to, depth + 1) for to in ways if to not in function.blocks)
+    def _repeats(self, start: int) -> bool:
+        function = self.program.function(start)
+        assert function is not None
+        return any(facts.insn.has_rep_prefix for block in function.blocks.values() for facts in block.facts)
 
 
 @cache
 def _has(facts: Facts) -> bool:
     return _LEVEL.issuperset(facts.insn.cpuid_features())
-
-
-def _repeats(program: Program, start: int) -> bool:
-    function = program.function(start)
-    assert function is not None
-    return any(facts.insn.has_rep_prefix for block in function.blocks.values() for facts in block.facts)

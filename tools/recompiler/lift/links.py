@@ -8,8 +8,8 @@ from typing import Final
 
 from iced_x86 import Code, Mnemonic, OpKind, Register
 
-from recompiler.lift import foresight
 from recompiler.lift.decode import CALL_INDIRECT, JUMP_INDIRECT, Facts
+from recompiler.lift.foresight import Foresight
 from recompiler.lift.function import Function, Program
 from recompiler.lift.objectfile import FIRST
 
@@ -40,7 +40,8 @@ class Links:
         stubs = {function.start: stub for function in program.functions if (stub := _stub(function)) is not None}
         words = {end + jump.rip for jump, end in stubs.values() if jump.rip is not None}
         words |= {word for function in program.functions for word in _called(function)}
-        held = {word: start for word in sorted(words) if (start := foresight.held(program, word)) is not None}
+        foresight = Foresight(program)
+        held = {word: start for word in sorted(words) if (start := foresight.held(word)) is not None}
         return cls(numbers, program.binary.code_range, stubs, held)
 
 
