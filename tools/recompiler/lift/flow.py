@@ -236,25 +236,31 @@ class Flow:
 
     def _dirty(self) -> None:
         """Registers that may differ from their globals at the start and end of each block; at an entry none do."""
-        count = len(self.nodes)
+        nodes = self.nodes
+        count = len(nodes)
         work = list(range(count, 0, -1))
         while work:
-            node = self.nodes[work.pop() - 1]
+            node = nodes[work.pop() - 1]
             node.dirty = out = node.dirty_in | node.summary.define & DIRTIED
             for to in node.succ:
-                if to <= count and out & ~self.nodes[to - 1].dirty_in:
-                    self.nodes[to - 1].dirty_in |= out
-                    work.append(to)
+                if to <= count:
+                    other = nodes[to - 1]
+                    if out & ~other.dirty_in:
+                        other.dirty_in |= out
+                        work.append(to)
         if self.landing:
             self._landed()
 
     def _live(self) -> None:
-        count = len(self.nodes)
+        nodes, landing_, landed = self.nodes, self.landing, self.landed
+        count = len(nodes)
         before: list[list[int]] = [[] for _ in range(count + 1)]
-        for n, node in enumerate(self.nodes, 1):
-            for to in map(self.goal, node.succ):
+        for n, node in enumerate(nodes, 1):
+            for to in node.succ:
                 if to <= count:
                     before[to].append(n)
+                elif to in landing_:
+                    before[landing_[to]].append(n)
                 elif node.block.flow == SYSCALL:  # flags pass it
                     before[self.number[node.block.end]].append(n)
         queued = [True] * (count + 1)
@@ -262,14 +268,13 @@ class Flow:
         while work:
             n = work.pop()
             queued[n] = False
-            node = self.nodes[n - 1]
+            node = nodes[n - 1]
             out = (node.dirty | node.flags_out << FLAG_BIT) if node.leaves else 0
             for to in node.succ:
-                if to in self.landed:
-                    out |= self.landed[to]
-                    to = self.landing[to]
                 if to <= count:
-                    out |= self.nodes[to - 1].live_in
+                    out |= nodes[to - 1].live_in
+                elif to in landed:
+                    out |= landed[to] | nodes[landing_[to] - 1].live_in
                 elif node.block.flow == SYSCALL:
                     out |= self.flags_resumed(node.block.end) << FLAG_BIT
             node.live_out = out

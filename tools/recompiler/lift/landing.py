@@ -45,18 +45,17 @@ def exposed(succ: Sequence[Sequence[int]], boundary: Sequence[int], killed: Sequ
     """
     count = len(succ)
     before: list[list[int]] = [[] for _ in range(count)]
-    for node, to in enumerate(succ):
-        for other in to:
-            if other < count:
-                before[other].append(node)
+    inside = [[to for to in row if to < count] for row in succ]
+    for node, row in enumerate(inside):
+        for to in row:
+            before[to].append(node)
     found = [0] * count
     work = list(range(count))
     while work:
         node = work.pop()
         out = boundary[node]
-        for other in succ[node]:
-            if other < count:
-                out |= found[other]
+        for to in inside[node]:
+            out |= found[to]
         out &= ~killed[node]
         if out & ~found[node]:
             found[node] |= out
