@@ -304,4 +304,45 @@ END held_word_other
 held_word_at:
     .quad into_a_loop_helper
 
+/* Flags that a caller reads, set behind a jump to another function, behind a stub, and behind a jump through a word. */
+BEGIN carry_from_afar
+    mov %rdi, %rax
+    clc
+    call carry_by_a_jump
+    adc $10, %rax
+    clc
+    call carry_by_a_stub
+    adc $20, %rax
+    clc
+    call carry_by_a_word
+    adc $40, %rax
+    ret
+END carry_from_afar
+
+BEGIN carry_by_a_jump
+    lea 1(%rax), %rax
+    jmp carry_set
+END carry_by_a_jump
+
+BEGIN carry_by_a_stub
+    jmp *carry_word(%rip)
+END carry_by_a_stub
+
+BEGIN carry_by_a_word
+    lea 3(%rax), %rax
+    mov carry_word(%rip), %rcx
+    jmp *%rcx
+END carry_by_a_word
+
+BEGIN carry_set
+    lea 5(%rax), %rax
+    cmp $4, %rdi
+    ret
+END carry_set
+
+    .data
+    .p2align 3
+carry_word:
+    .quad carry_set
+
     .section .note.GNU-stack, "", @progbits

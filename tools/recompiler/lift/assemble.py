@@ -33,7 +33,8 @@ def program(found: Discovery) -> Program:
         more.discard(function.start)
         function.entries = [function.start, *sorted(more)]
     _prove(found, blocks, owners, functions)
-    unresolved = sorted(found.guesser.missed - found.guesser.found.keys())
+    known = found.guesser.found.keys() | {jump for function in functions.values() for jump in function.tables}
+    unresolved = sorted(found.guesser.missed - known)
     return Program(found.binary, list(functions.values()), owners, found.gaps, found.padding, unresolved)
 
 

@@ -41,7 +41,7 @@ class Body:
     """A wasm function. code: its locals and instructions. places: (offset in code, address) of five-byte constants.
 
     unlifted: (address, reason). flags_in: what the function wants to find in the globals, by entry. flags_back: what it
-    reads after a call returned, by target (None: an indirect one).
+    or its caller reads after a function that it called or jumped to returned, by target (None: an indirect one).
     """
 
     code: bytes
@@ -93,6 +93,11 @@ class _Emitter(Writer):
             if flags := flow.flags_resumed(address):
                 flags_in[address] = flags
         flags_back: dict[int | None, int] = {}
+        wanted = flow.across.returns.get(flow.function.start, 0)  # what is jumped to returns to our callers
+        for node in flow.nodes if wanted else ():
+            away: list[int | None] = [None] if node.block.flow == JUMP_INDIRECT and node.leaves else []
+            for to in (*node.outside, *away):
+                flags_back[to] = flags_back.get(to, 0) | wanted
         for node in flow.nodes:
             calls = node.block.flow in (CALL, CALL_INDIRECT) and node.succ
             if calls and (flags := flow.flags_resumed(node.block.end)):

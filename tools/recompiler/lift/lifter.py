@@ -148,6 +148,7 @@ class _Across(FlagsAcross):
         assert isinstance(entries, _Noted)
         assert isinstance(returns, _Noted)
         new_entries, new_returns = set(), set()
+        start_of = {entry: function.start for function in functions for entry in function.entries}
         everywhere = self.indirect, self.returned
         for number, function in enumerate(functions):
             body = made[number]
@@ -159,8 +160,8 @@ class _Across(FlagsAcross):
             for target, flags in body.flags_back.items():
                 if target is None:
                     self.returned |= flags
-                elif returns.add(target, flags):
-                    new_returns.add(target)
+                elif returns.add(start := start_of.get(target, target), flags):
+                    new_returns.add(start)
         if everywhere != (self.indirect, self.returned):
             return list(range(len(functions)))
         rows = ((number, made[number].asked) for number in range(len(functions)))
