@@ -196,6 +196,7 @@ def test_the_mutants_are_of_a_file_that_is_lifted() -> None:
     assert len(table.targets) == 4
 
 
+@pytest.mark.figures
 def test_mutants_end_in_a_program_or_an_error() -> None:
     count = 100_000 if FIGURES else 300
     seed = secrets.randbits(32)
