@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 
-def cycles(succ: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Strongly connected components with an edge in them, each sorted (Tarjan)."""
+def components(succ: Sequence[Sequence[int]], first: Sequence[int] = ()) -> list[list[int]]:
+    """Strongly connected components in topological order (Tarjan), each sorted. first: where to begin, the last one
+    first. What stands first among the successors of a node is visited last: then it is the next in the order."""
     # Of a node that is done: beyond all numbers. Else 0 until it is seen, then its number; then the least it can reach.
     done = len(succ) + 1
     number = [0] * len(succ)
     low = [0] * len(succ)
     count = 0
-    pending: list[int] = []
+    pending: list[int] = []  # seen, and not in a component yet
     found: list[list[int]] = []
-    stack = list(range(len(succ)))
+    stack = [*range(len(succ)), *first]
     while stack:
         node = stack[-1]
         if not number[node]:
@@ -36,8 +37,7 @@ def cycles(succ: Sequence[Sequence[int]]) -> list[list[int]]:
             low[node] = least
         elif pending[-1] == node:
             low[pending.pop()] = done
-            if node in succ[node]:
-                found.append([node])
+            found.append([node])
         else:
             at = len(pending) - 1
             while pending[at] != node:
@@ -48,7 +48,13 @@ def cycles(succ: Sequence[Sequence[int]]) -> list[list[int]]:
                 low[member] = done
             part.sort()
             found.append(part)
+    found.reverse()
     return found
+
+
+def cycles(succ: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The components with an edge in them."""
+    return [part for part in components(succ) if len(part) > 1 or part[0] in succ[part[0]]]
 
 
 def within(part: Sequence[int], succ: Sequence[Sequence[int]], cut: Container[int] = ()) -> list[list[int]]:

@@ -13,6 +13,8 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
+from recompiler.lift.graph import components
+
 HUB: Final = 4  # branches within a loop that make a node its center
 DEEPEST: Final = 60  # nested loops; a region below is dispatched node by node
 
@@ -160,54 +162,12 @@ class _Shaper:
         return self.last
 
     def components(self, nodes: list[int], head: int) -> list[list[int]]:
-        """Strongly connected components in topological order (Tarjan), each sorted."""
+        """Strongly connected components of ascending nodes in topological order, each sorted."""
+        place = {node: n for n, node in enumerate(nodes)}
         edges = self.edges
-        # 0: not seen yet. On the way from head to it: its number, then the least number it can reach. Afterwards, and
-        # for nodes outside: beyond all numbers.
-        done = len(edges) + 1
-        low = [done] * done
-        for node in nodes:
-            low[node] = 0
-        number = low.copy()
-        count = 0
-        pending: list[int] = []  # seen, and not in a component yet
-        found: list[list[int]] = []
-        # What shall follow a node is visited last: then it is the next in the order.
-        stack = nodes + [edge.target for edge in edges[head]]
-        while stack:
-            node = stack[-1]
-            if not number[node]:
-                count += 1
-                number[node] = low[node] = count
-                pending.append(node)
-                fresh = [edge.target for edge in edges[node] if not number[edge.target]]
-                if fresh:
-                    stack += fresh
-                    continue
-            stack.pop()
-            if low[node] == done:
-                continue
-            least = number[node]
-            for edge in edges[node]:
-                if low[edge.target] < least:
-                    least = low[edge.target]
-            if least < number[node]:
-                low[node] = least
-            elif pending[-1] == node:
-                low[pending.pop()] = done
-                found.append([node])
-            else:
-                at = len(pending) - 1
-                while pending[at] != node:
-                    at -= 1
-                part = pending[at:]
-                del pending[at:]
-                for member in part:
-                    low[member] = done
-                part.sort()
-                found.append(part)
-        found.reverse()
-        return found
+        succ = [[place[edge.target] for edge in edges[node] if edge.target in place] for node in nodes]
+        first = [place[edge.target] for edge in edges[head] if edge.target in place]
+        return [[nodes[n] for n in part] for part in components(succ, first)]
 
 
 def _flatten(items: list[Any], order: list[int], loops: list[tuple[int, int]]) -> None:
