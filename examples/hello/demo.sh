@@ -26,7 +26,7 @@ vkernel serve --run-dir "$out/run" --cid demo --root "$out/root" --pubkeys keys/
 vkernel=$!
 trap 'kill $vkernel 2>/dev/null; wait $vkernel 2>/dev/null || :' EXIT
 tries=0
-until grep serving "$out/vkernel.log"; do
+until grep -s serving "$out/vkernel.log"; do
     tries=$((tries + 1))
     [ $tries -lt 200 ] || { echo "demo: the vkernel did not start" >&2; exit 1; }
     sleep 0.05
