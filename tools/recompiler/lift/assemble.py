@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from recompiler.lift import tables
 from recompiler.lift.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, SYSCALL
-from recompiler.lift.function import Block, Function, JumpTable, Program
+from recompiler.lift.function import Block, Function, Program
 
 if TYPE_CHECKING:
     from recompiler.lift.discover import Discovery
@@ -33,8 +33,8 @@ def program(found: Discovery) -> Program:
         more.discard(function.start)
         function.entries = [function.start, *sorted(more)]
     _prove(found, blocks, owners, functions)
-    known = found.guesser.found.keys() | {jump for function in functions.values() for jump in function.tables}
-    unresolved = sorted(found.guesser.missed - known)
+    known = {block.end - block.facts[-1].size for block in blocks.values() if block.flow == JUMP}
+    unresolved = sorted(found.guesser.missed - found.guesser.found.keys() - known)
     return Program(found.binary, list(functions.values()), owners, found.gaps, found.padding, unresolved)
 
 
@@ -260,8 +260,7 @@ def _prove(found: Discovery, blocks: dict[int, Block], owners: dict[int, int], f
         if guess is None:
             target = tables.constant(found.binary, block)
             if target is not None and target in function.blocks:
-                function.tables[jump] = JumpTable(jump, -1, -1, [target])
-                block.succ = (target,)
+                block.flow, block.succ = JUMP, (target,)
             continue
         table = tables.prove(found.binary, block, guess.targets, guess.table)
         if table is not None:

@@ -400,8 +400,6 @@ class _Emitter(Writer):
         if hub is not None:
             self.operand(facts, node.block.end)
             self.go(edges[hub])
-        elif table is not None and table.index < 0:
-            self.go(edges[self.flow.number[table.targets[0]]])
         elif table is not None and not table.checked:
             self.by_table(node, edges)
             self.operand(facts, node.block.end)

@@ -69,8 +69,6 @@ def hubs(function: Function) -> dict[int, int]:
     for jump in sorted({*function.tables, *function.guarded}):
         table = function.table(jump)
         assert table is not None
-        if table.index < 0:
-            continue
         groups.setdefault((tuple(table.targets), table.checked), []).append(jump)
     shared = [jumps for (to, _), jumps in groups.items() if len(jumps) > 1 and len(jumps) * len(to) >= HUB_FROM]
     return {jump: number for number, jumps in enumerate(shared) for jump in jumps}
@@ -160,8 +158,6 @@ class Flow:
             table = self.function.table(jump)
             if jump in self.hub:
                 return self._made(block, infos, [self.hub[jump]], [], table, False, 0)
-            if table is not None and table.index < 0:
-                return self._made(block, infos, [self.number[to] for to in table.targets], [], table, False, 0)
             flags_out = self._flags_of_jump()
             if table is not None:
                 wanted = list(dict.fromkeys(t for t in table.targets if t in self.number))

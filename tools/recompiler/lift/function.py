@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from recompiler.lift.decode import COND, NEXT, Facts
+from recompiler.lift.decode import COND, JUMP, NEXT, Facts
 
 if TYPE_CHECKING:
     from recompiler.lift.binary import Binary
@@ -46,7 +46,9 @@ class Block:
     def taken(self) -> int | None:
         """Where the branch or call at the end leads when it is taken; None if it has no fixed target."""
         disp = self.facts[-1].disp
-        return None if disp is None else self.end + disp
+        if disp is None:  # an indirect jump that is known to lead to one place is a JUMP too
+            return self.succ[0] if self.flow == JUMP else None
+        return self.end + disp
 
     @property
     def falls(self) -> bool:
@@ -64,7 +66,7 @@ class JumpTable:
     load: the address of the instruction in the jump's own block that reads index (GPR 0..15, all 64 bits, its value
     just before load). guard: None, or (GPR, value): the proof holds only where that register has the value (an address
     as linked) just before load. checked: there is no proof, for the program may change the table: where the jump leads
-    is to be compared with the target. An index of -1: the jump leads to the one target, whatever the registers are.
+    is to be compared with the target.
     """
 
     jump: int

@@ -38,7 +38,7 @@ class Links:
             for n, address in enumerate(function.entries)
         }
         stubs = {function.start: stub for function in program.functions if (stub := _stub(function)) is not None}
-        words = {end + jump.rip for jump, end in stubs.values() if jump.rip is not None}
+        words = {word for stub in stubs.values() if (word := fixed(*stub)) is not None}
         words |= {word for function in program.functions for word in _called(function)}
         foresight = Foresight(program)
         held = {word: start for word in sorted(words) if (start := foresight.held(word)) is not None}
