@@ -26,7 +26,17 @@ static void touch(volatile char *at, int write) {
     }
 }
 
+/* Relative to rip, with a prefix for addresses of 32 bits. */
+static void relative(void) {
+    unsigned long here, there, word, same;
+    __asm__("lea 1f(%%rip), %1; lea -0x1000(%%eip), %0; 1:" : "=r"(there), "=r"(here));
+    SAY(there - here);
+    __asm__("mov touched(%%eip), %0; mov touched(%%rip), %1" : "=r"(word), "=r"(same));
+    SAY(word == same);
+}
+
 void memory(void) {
+    relative();
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);

@@ -350,7 +350,7 @@ class Asm:
         insn = self.insn
         word = t(size)
         if insn.is_ip_rel_memory_operand:
-            self.place(_signed(insn.memory_displacement - insn.len, 64), size)
+            self.place(_signed(insn.memory_displacement - insn.len, 32), size)
             return
         base, index = insn.memory_base, insn.memory_index
         if displacement is None:

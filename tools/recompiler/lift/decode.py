@@ -156,6 +156,7 @@ _NEAR: Final = {  # near branches -> bytes of their distance
     for part, size in (("_REL8_64", 1), ("_REL32_64", 4))
     if part in name
 }
+_XBEGINS: Final = (Code.XBEGIN_REL16, Code.XBEGIN_REL32)  # no branches here, but with a distance
 _ABSOLUTE: Final = {code for name, code in vars(Code).items() if "_MOFFS" in name}
 _ZERO: Final = [bytes(size) for size in range(9)]
 _WORD: Final = (1 << 64) - 1
@@ -223,7 +224,7 @@ _FPU: Final = {CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387}
 def learn(raw: bytes, insn: Instruction) -> Facts:
     """Memoises an instruction that was decoded from raw, wherever that stands, as if it stood at address 0.
 
-    insn is kept and changed. Instructions that differ in a distance or a wide number alone share one analysis.
+    insn may be kept and changed. Instructions that differ in a distance or a wide number alone share one analysis.
     """
     disp = rip = None
     code = insn.code
@@ -237,6 +238,8 @@ def learn(raw: bytes, insn: Instruction) -> Facts:
         insn.near_branch64 = disp + len(raw) & _WORD
         points = False
     else:
+        if code in _XBEGINS:
+            insn = Decoder(64, raw).decode()
         size = insn.memory_displ_size
         if size == 8 and code not in _ABSOLUTE:
             size = 4  # an address of 64 bits, and 32 of them in the instruction
@@ -255,7 +258,7 @@ def learn(raw: bytes, insn: Instruction) -> Facts:
             shape = _SHAPES[key] = _shape(insn)
         if shape[-1]:
             rip = int.from_bytes(raw[end - size : end], "little", signed=True)
-            insn.memory_displacement = rip + len(raw) & _WORD
+            insn.memory_displacement = rip + len(raw) & (_WORD if insn.memory_base == Register.RIP else _WORD >> 32)
     insn.ip = 0
     MEMO[raw] = found = Facts(raw, insn, shape, disp, rip, points)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iced_x86 import Code
+from iced_x86 import Code, Register
 
 from recompiler.lift import flags
 from recompiler.lift.asm import Asm, Unlifted, t, type_of
@@ -105,6 +105,8 @@ def lea(a: Asm) -> None:
 def _address_bits(a: Asm) -> int:
     """32 with an address-size prefix."""
     part = a.insn.memory_base or a.insn.memory_index
+    if part == Register.EIP:
+        return 32
     return REGISTERS[part][2] if part in REGISTERS else 64
 
 
