@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-multitool test test-lifter test-all-else lint bench figures fuzz lock clean
+.PHONY: help setup build demo demo-multitool test test-making test-running lint bench figures fuzz lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,10 +38,12 @@ demo-multitool: build ## an image of three programs and a script: one signed bun
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/multitool/demo.sh
 
 test: build ## the tests (under five minutes on two cores, in two halves at once)
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-lifter test-all-else
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-making test-running
 
-test-lifter test-all-else:
-	@$(PY) -m pytest -q -p no:cacheprovider $(if $(filter %lifter,$@),tests/lift,--ignore=tests/lift)
+# What makes blobs, and all else: halves that take about as long.
+MAKING := $(addprefix tests/,examples lift merge pipeline recompiler)
+test-making test-running:
+	@$(PY) -m pytest -q -p no:cacheprovider $(if $(filter %making,$@),$(MAKING),$(MAKING:%=--ignore=%))
 
 lint: setup ## ruff, mypy --strict, clang-format
 	@$(VENV)/bin/ruff check .
