@@ -33,7 +33,23 @@ GROUPS = {
 # Control flow, which is no row of the table: the emitter's own (tools/recompiler/lift/emit.py).
 CONTROL = {
     *(f"J{name}" for name in CONDITION_NAMES),
-    *("JMP", "CALL", "RET", "JRCXZ", "LOOP", "LOOPE", "LOOPNE", "SYSCALL", "UD0", "UD1", "UD2", "INT3", "HLT", "INT"),
+    *(
+        "JMP",
+        "CALL",
+        "RET",
+        "JRCXZ",
+        "JECXZ",
+        "LOOP",
+        "LOOPE",
+        "LOOPNE",
+        "SYSCALL",
+        "UD0",
+        "UD1",
+        "UD2",
+        "INT3",
+        "HLT",
+        "INT",
+    ),
 }
 
 

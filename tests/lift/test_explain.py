@@ -10,7 +10,7 @@ import pytest
 from testbed import recompiler
 
 from recompiler.errors import Error
-from recompiler.lift import binary, discover, explanation, liftedfile, lifter
+from recompiler.lift import binary, discover, explanation, lifter, objectwriter
 from recompiler.lift.emit import emit
 from recompiler.lift.flow import FlagsAcross
 from recompiler.lift.links import Links
@@ -50,7 +50,7 @@ def test_a_lifted_object_and_the_linked_address_of_a_pie_explain_the_same(
     linked = symbol(small_pie, "half")
     elf = small_pie.read_bytes()
     lifted = tmp_path / "small.lifted"
-    lifted.write_bytes(b"".join(liftedfile.complete(lifter.lift(elf).module, elf, compiled=False)))
+    lifted.write_bytes(b"".join(objectwriter.complete(lifter.lift(elf).module, elf, compiled=False)))
     wanted = explained(small_pie, linked + lifter.BASE)
     assert f"function half at {linked + lifter.BASE:#x}" in wanted[0]
     assert explained(small_pie, linked) == wanted

@@ -17,7 +17,7 @@ from blake3 import blake3
 from testbed import FIGURES, recompiler
 
 from recompiler.errors import Error
-from recompiler.lift import ledger, lifter, objectfile
+from recompiler.lift import ledger, lifter, objectwriter
 from recompiler.lift.objectrun import HOST
 
 RUNS = pytest.mark.skipif(not HOST.exists(), reason="no host of lifted programs was built for this machine")
@@ -223,4 +223,4 @@ def test_outputs_are_refused_as_every_command_refuses_them(small: Path, tmp_path
 
 def test_a_text_that_spans_too_much_is_refused() -> None:
     with pytest.raises(Error, match="E_LIFT_ELF"):
-        objectfile.fits([], objectfile.TEXT_MAX + 1)
+        objectwriter.fits([], objectwriter.TEXT_MAX + 1)

@@ -14,7 +14,7 @@ from testbed import recompiler
 
 from recompiler import aot
 from recompiler.errors import Error
-from recompiler.lift import ledger, liftedfile, lifter, objectfile
+from recompiler.lift import ledger, liftedfile, lifter, objectfile, objectwriter
 from recompiler.lift.liftedfile import AOT, ELF, SEAL, SEAL_SIZE
 from recompiler.merge import writer
 from recompiler.wasm import PREAMBLE
@@ -26,7 +26,7 @@ Edit = Callable[[bytes], bytes]
 def whole(small: Path) -> bytes:
     """A lifted object without an artifact."""
     elf = small.read_bytes()
-    return b"".join(liftedfile.complete(lifter.lift(elf).module, elf, compiled=False))
+    return b"".join(objectwriter.complete(lifter.lift(elf).module, elf, compiled=False))
 
 
 def sealed(data: bytes) -> bytes:

@@ -57,15 +57,17 @@ _LEFT_OUT: Final = {
     *(_M.FXSAVE, _M.FXSAVE64, _M.FXRSTOR, _M.FXRSTOR64, _M.FPREM, _M.FPREM1),
 }
 _DECREMENT: Final = facts(bytes.fromhex("49ffcf"))  # dec r15
-_NOT_EQUAL: Final = 6  # iced's condition code
-_COUNTERS: Final = {0xE3: 0, 0xE2: 0, 0xE1: Z, 0xE0: Z}  # JRCXZ, LOOP, LOOPE, LOOPNE -> flags read
+_JNE: Final = b"\x0f\x85"
+_SHORT: Final = {b"\xe3": 0, b"\xe2": 0, b"\xe1": Z, b"\xe0": Z}  # JRCXZ, LOOP, LOOPE, LOOPNE -> flags read
+_COUNTERS: Final = {**_SHORT, **{b"\x67" + opcode: flag for opcode, flag in _SHORT.items()}}  # by RCX, and by ECX
 
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """opcode: of the short form. target: number of a block, or of the end."""
+    """opcode: what stands before the distance, which has a byte behind a counter, else four. target: number of a block,
+    or of the end."""
 
-    opcode: int
+    opcode: bytes
     target: int
 
 
@@ -130,7 +132,7 @@ class Generator:
             if n == latch:
                 body.append(_DECREMENT)
                 after &= C
-                jump = Jump(0x70 + _NOT_EQUAL - 1, header)
+                jump = Jump(_JNE, header)
             elif choose.random() < 0.8:
                 jump = self._jump(choose.randint(n + 1, count), after)
             if jump is not None and jump.target > n:
@@ -141,7 +143,8 @@ class Generator:
         return _encoded(bodies, jumps, ranges, PRIMITIVE & choose.getrandbits(6) & ~undefined[count])
 
     def _jump(self, target: int, undefined: int) -> Jump | None:
-        found = [0x70 + code - 1 for code, (flag, _) in flags.CONDITIONS.items() if not primitives(flag) & undefined]
+        conditions = flags.CONDITIONS.items()
+        found = [bytes((0x0F, 0x7F + code)) for code, (flag, _) in conditions if not primitives(flag) & undefined]
         if not self.kept >> RCX & 1 and self.choose.random() < 0.2:
             found = [opcode for opcode, flag in _COUNTERS.items() if not flag & undefined]
         return Jump(self.choose.choice(found), target) if found else None
@@ -210,7 +213,7 @@ def _encoded(
     """Bytes and blocks; None where a short jump does not reach."""
     starts = [CODE]
     for body, jump in zip(bodies, jumps, strict=True):
-        size = 0 if jump is None else 2 if jump.opcode in _COUNTERS else 6
+        size = 0 if jump is None else len(jump.opcode) + (1 if jump.opcode in _COUNTERS else 4)
         starts.append(starts[-1] + sum(each.size for each in body) + size)
     function = Function(CODE, "random", entries=[CODE])
     code = b""
@@ -222,9 +225,9 @@ def _encoded(
             if jump.opcode in _COUNTERS:
                 if not -128 <= target - end < 128:
                     return None
-                raw = bytes((jump.opcode, target - end & 0xFF))
+                raw = jump.opcode + bytes((target - end & 0xFF,))
             else:
-                raw = bytes((0x0F, jump.opcode + 0x10)) + (target - end).to_bytes(4, "little", signed=True)
+                raw = jump.opcode + (target - end).to_bytes(4, "little", signed=True)
             rows.append(facts(raw))
             succ.append(target)
             flow = COND

@@ -16,7 +16,7 @@ from typing import Any
 import wasmtime
 from iced_x86 import Instruction
 
-from recompiler.lift import liveness, objectfile, regs, x87
+from recompiler.lift import liveness, objectwriter, regs, x87
 from recompiler.lift.asm import IMPORTS, RUNTIME, Asm
 from recompiler.lift.decode import Facts
 from recompiler.lift.regs import BE, COMPOSITE, FLAG_BIT, GLOBALS, I32, I64, LE, PRIMITIVE, STATUS, L
@@ -245,9 +245,9 @@ def _composite_globals(asm: Asm) -> None:
 
 def module(bodies: Sequence[bytes]) -> bytes:
     """The module of some functions (entry) -> pc; number n is the table's function n."""
-    types: dict[FuncType, int] = {objectfile.CODE: 0, VOID: 1}
+    types: dict[FuncType, int] = {objectwriter.CODE: 0, VOID: 1}
     routines = [ROUTINES.get(name) for name in RUNTIME]
-    needed = [objectfile.IMPORT_TYPES.get(name, VOID) for name in IMPORTS]
+    needed = [objectwriter.IMPORT_TYPES.get(name, VOID) for name in IMPORTS]
     runtime = [VOID if each is None else FuncType(each.params, each.results) for each in routines]
     for type_ in (*needed, *runtime, DRIVER):
         types.setdefault(type_, len(types))
@@ -274,7 +274,7 @@ def module(bodies: Sequence[bytes]) -> bytes:
         (3, functions),
         (4, [writer.table_type(TableType(FUNCREF, table))]),
         (5, [writer.limits(Limits(1, size, size)) for size in (1 << 16, 1, x87.pages())]),
-        (6, [objectfile.global_(name, type_) for name, type_ in (*GLOBALS, *EXTRA)]),
+        (6, [objectwriter.global_(name, type_) for name, type_ in (*GLOBALS, *EXTRA)]),
         (7, [writer.name(name) + bytes((kind,)) + leb.u32(number) for name, kind, number in exports]),
         (9, [leb.u32(0) + b"\x41\0\x0b" + writer.vector(numbers)]),
         (10, [writer.name(body) for body in code]),

@@ -13,6 +13,7 @@ from recompiler import anatomy, files
 from recompiler.anatomy import Anatomy
 from recompiler.cli import options, printable
 from recompiler.cli.table import columns, timestamp, two_columns
+from recompiler.lift.liftedfile import is_lifted
 from recompiler.source import FileSource
 from recompiler.trailer import DETACHED, SECTION_LIMITS, WASM, Statement
 
@@ -37,7 +38,7 @@ def command(as_json: bool, explain: bool, platform: str | None, tag: str | None,
 
         click.echo(dispatcher(files.read_file(file, SECTION_LIMITS[WASM])), nl=False)
         return 0
-    if _is_lifted(file):
+    if is_lifted(file):
         from recompiler.cli.lifted import inspect_lifted
 
         inspect_lifted(file, as_json, explain)
@@ -59,18 +60,6 @@ def command(as_json: bool, explain: bool, platform: str | None, tag: str | None,
         if found.error is not None:
             click.echo(f"recompiler: {printable(str(found.error))}", err=True)
     return found.error.exit_code if found.error else 0
-
-
-def _is_lifted(file: Path) -> bool:
-    """A module by its first bytes that is named, or ends, as a lifted object: one that was cut off is still one."""
-    if file.is_dir():
-        return False
-    fd, size = files.open_regular(file)
-    try:
-        head, tail = os.pread(fd, 4, 0), os.pread(fd, 64, max(size - 64, 0))
-    finally:
-        os.close(fd)
-    return head == b"\0asm" and (file.suffix == ".lifted" or b"recompiler.blake3" in tail)
 
 
 def _is_image(file: Path) -> bool:

@@ -48,7 +48,7 @@ def command(
     With --explain, PROGRAM may also be a lifted object; ADDRESS is one of its code as it runs (0x401136), or the name
     of a function.
     """
-    from recompiler.lift import liftedfile, lifter  # the decoder alone takes 40 ms
+    from recompiler.lift import lifter, objectwriter  # the decoder alone takes 40 ms
 
     workers = jobs or len(os.sched_getaffinity(0))
     tell = Progress() if (sys.stderr.isatty() if progress is None else progress) else None
@@ -64,7 +64,7 @@ def command(
     result = lifter.lift(elf, jobs=workers, progress=tell)
     if tell is not None and compiled:
         tell("compile", 0, 1)
-    parts = liftedfile.complete(result.module, elf, compiled=compiled)
+    parts = objectwriter.complete(result.module, elf, compiled=compiled)
     if ledger is not None:
         document = strictjson.dumps(result.ledger.document(result.document))
         files.write_file(ledger, [document], force=force, inputs=[program])

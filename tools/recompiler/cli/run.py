@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from recompiler import keystore, run
+from recompiler.cli import options
 from recompiler.errors import Error
-from vkernel_proto.engine.bundle import is_bundle
+from recompiler.lift.liftedfile import is_lifted
 
 
 @click.command(
@@ -19,7 +19,7 @@ from vkernel_proto.engine.bundle import is_bundle
     epilog="Example: recompiler run --pubkeys keys/pubkeys.json --root ./data build/demo/hello one two; or "
     "recompiler run ./multitool -- wc -l /etc/motd",
 )
-@click.option("--pubkeys", type=click.Path(path_type=Path), help=f"key store [default: {keystore.DEFAULT_PATH}]")
+@options.pubkeys
 @click.option(
     "--root",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -58,12 +58,15 @@ def command(
     Of a FILE.lifted (recompiler lift), this process becomes the lifted program, as this user, on this machine's files:
     for trying out, without signature and policy.
     """
-    if arguments[:1] == ("--",) and (is_bundle(file) or file.suffix == ".lifted"):
-        arguments = arguments[1:]
-    if file.suffix == ".lifted":
+    if is_lifted(file):
         from recompiler.lift import objectrun
 
-        objectrun.execute(file, arguments)
+        objectrun.execute(file, arguments[1:] if arguments[:1] == ("--",) else arguments)
+    from recompiler import keystore, run  # with the vkernel: half of what a lifted program's start would take
+    from vkernel_proto.engine.bundle import is_bundle
+
+    if is_bundle(file) and arguments[:1] == ("--",):
+        arguments = arguments[1:]
     if is_bundle(file) and not arguments:
         raise Error("E_USAGE", f"{file} is a bundle: name the program, recompiler run {file} -- PROGRAM [ARGUMENT]...")
     if is_bundle(file) and run_dir is not None:

@@ -16,8 +16,9 @@ from recompiler.lift.asm import FUNCTION, GET, PLACE, SET, Asm
 from recompiler.lift.flags import composites
 from recompiler.lift.flow import primitives
 from recompiler.lift.links import Links
+from recompiler.lift.objectfile import ENTRY_BITS, NUMBER_BITS
 from recompiler.lift.regs import FLAG_BIT, GPR, RSP, STATUS, TEMPORARIES
-from recompiler.lift.runtime import CODE_TYPE, ENTRY_BITS, NUMBER_BITS
+from recompiler.lift.runtime import CODE_TYPE
 from recompiler.lift.shape import Edge, Shape
 from recompiler.merge import leb
 

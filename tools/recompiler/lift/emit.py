@@ -31,9 +31,8 @@ EFLAGS_AFTER_SYSCALL: Final = 0x202  # r11; the status flags are not put there
 Marks = list[tuple[int, int]]  # (offset in the code, address of the instruction whose wasm begins there; 0: none)
 _SYSCALL_ARGUMENTS: Final = (RAX, regs.RDI, regs.RSI, regs.RDX, regs.R10, regs.R8, regs.R9)
 _FAULTS: Final[dict[int, int]] = {Mnemonic.INT3: SIGTRAP, Mnemonic.HLT: SIGSEGV, Mnemonic.INT: SIGSEGV}
-_COUNTERS: Final = frozenset(
-    (Code.JRCXZ_REL8_64, Code.LOOP_REL8_64_RCX, Code.LOOPE_REL8_64_RCX, Code.LOOPNE_REL8_64_RCX)
-)
+_BY_RCX: Final = (Code.JRCXZ_REL8_64, Code.LOOP_REL8_64_RCX, Code.LOOPE_REL8_64_RCX, Code.LOOPNE_REL8_64_RCX)
+_BY_ECX: Final = (Code.JECXZ_REL8_64, Code.LOOP_REL8_64_ECX, Code.LOOPE_REL8_64_ECX, Code.LOOPNE_REL8_64_ECX)
 
 
 @dataclass(slots=True)
@@ -334,7 +333,7 @@ class _Emitter(Writer):
 
     def conditional(self, node: Node, edges: Mapping[int, Edge], facts: Facts) -> None:
         insn = facts.insn
-        if facts.code in _COUNTERS:  # LOOPE and LOOPNE have a condition too
+        if facts.code in _BY_RCX or facts.code in _BY_ECX:  # LOOPE and LOOPNE have a condition too
             self.counter(facts)
         elif insn.condition_code:
             flag, opposite = CONDITIONS[insn.condition_code]
@@ -355,16 +354,23 @@ class _Emitter(Writer):
         self.leave_or_go(node, edges, node.block.end)
 
     def counter(self, facts: Facts) -> None:
-        """JRCXZ; LOOP, LOOPE, LOOPNE: RCX decremented, no flags written."""
+        """JRCXZ; LOOP, LOOPE, LOOPNE: RCX decremented, no flags written. All the same with ECX."""
+        wide = facts.code in _BY_RCX
+        kind = (_BY_RCX if wide else _BY_ECX).index(facts.code)
         self.get(GPR + RCX)
-        if facts.code == Code.JRCXZ_REL8_64:
+        if kind:
+            self.i64(-1)
+            self.op(0x7C)
+        if not wide:
+            self.i64(0xFFFFFFFF)
+            self.op(0x83)
+        if not kind:
             self.op(0x50)
             return
-        self.i64(-1)
-        self.op(0x7C, 0x22, GPR + RCX, 0x50, 0x45)
-        if facts.code != Code.LOOP_REL8_64_RCX:
+        self.op(0x22, GPR + RCX, 0x50, 0x45)
+        if kind > 1:
             self.get(regs.flag_local(regs.Z))
-            if facts.code == Code.LOOPNE_REL8_64_RCX:
+            if kind == 3:
                 self.op(0x45)
             self.op(0x71)
 

@@ -17,7 +17,7 @@ from recompiler.lift.emit import emit
 from recompiler.lift.flow import Flow, Node
 from recompiler.lift.function import Block, Function, Program
 from recompiler.lift.links import Links
-from recompiler.lift.objectfile import FIRST
+from recompiler.lift.objectwriter import FIRST
 from recompiler.lift.regs import FLAG_BIT, GPRS, XMM_BIT
 from recompiler.lift.wat import FLAG_NAMES, Printer
 from recompiler.trailer import SECTION_LIMITS, WASM

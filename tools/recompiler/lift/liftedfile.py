@@ -1,4 +1,4 @@
-"""In: a lifted module and its ELF file. Out: the file PROG.lifted with both and the artifact; and from it its parts.
+"""In: the file PROG.lifted. Out: its parts: a lifted module, its ELF file, the artifact. objectwriter.py makes it.
 
 The file is a wasm module with custom sections, the last of which proves that nothing was cut off or turned over:
 
@@ -10,6 +10,7 @@ The file is a wasm module with custom sections, the last of which proves that no
 
 from __future__ import annotations
 
+import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,13 @@ from recompiler import __version__, aot, files
 from recompiler.errors import Error
 from recompiler.lift import objectfile
 from recompiler.lift.objectfile import Lifted
-from recompiler.lift.workers import apart
-from recompiler.merge import writer
 from recompiler.trailer import SECTION_LIMITS, WASM
 
 ELF: Final = b"recompiler.elf"
 AOT: Final = b"recompiler.aot."
 SEAL: Final = b"recompiler.blake3"
-SEAL_SIZE: Final = len(writer.custom(SEAL, bytes(32)))
+SEAL_HEAD: Final = bytes((0, 1 + len(SEAL) + 32, len(SEAL))) + SEAL  # of the section; the digest follows
+SEAL_SIZE: Final = len(SEAL_HEAD) + 32
 AGAIN: Final = "make it with: recompiler lift"
 
 
@@ -48,8 +48,8 @@ class LiftedFile:
         section = self.artifacts.get(target)
         if section is None:
             raise Error("E_AOT_MISSING", f"{self.path} has no artifact for {target}; {AGAIN}")
-        head, _, code = section.partition(b"\0")
-        if head != _head(target):
+        maker, _, code = section.partition(b"\0")
+        if maker != head(target):
             raise Error("E_AOT_FOREIGN", f"{self.path} was compiled for another engine or with other settings; {AGAIN}")
         return code
 
@@ -65,30 +65,19 @@ def target() -> str:
     return f"{platform.machine()}-linux"
 
 
-def complete(module: bytes, elf: bytes, *, compiled: bool = True) -> list[bytes]:
-    """The parts of PROG.lifted: with the artifact for this machine, unless told otherwise.
-
-    Raises Error: E_COMPILER, E_WASM_INVALID.
-    """
-    parts = [module, writer.custom(ELF, elf)]
-    if compiled:
-        code = apart(lambda: aot.compile_module(module, target()))
-        parts.append(writer.custom(AOT + target().encode(), _head(target()) + b"\0" + code))
-    digest = blake3()
-    for part in parts:
-        digest.update(part)
-    return [*parts, writer.custom(SEAL, digest.digest())]
-
-
 def is_lifted(path: Path) -> bool:
-    """Whether the file ends as a PROG.lifted does. Raises Error: E_OPEN, E_NOT_REGULAR, E_TOO_LARGE."""
-    import os
+    """Whether a file is named PROG.lifted, or begins and ends as one: one that was cut off is still one by its name.
 
+    Raises Error: E_OPEN, E_NOT_REGULAR, E_TOO_LARGE.
+    """
+    if path.is_dir():
+        return False
     fd, size = files.open_regular(path)
     try:
-        return _sealed(os.pread(fd, SEAL_SIZE, max(size - SEAL_SIZE, 0)))
+        head, tail = os.pread(fd, 4, 0), os.pread(fd, SEAL_SIZE, max(size - SEAL_SIZE, 0))
     finally:
         os.close(fd)
+    return path.suffix == ".lifted" or (head == b"\0asm" and _sealed(tail))
 
 
 def read(path: Path) -> LiftedFile:
@@ -118,8 +107,9 @@ def read(path: Path) -> LiftedFile:
 
 
 def _sealed(tail: bytes) -> bool:
-    return tail[:-32] == writer.custom(SEAL, bytes(32))[:-32]
+    return tail[:-32] == SEAL_HEAD
 
 
-def _head(target: str) -> bytes:
+def head(target: str) -> bytes:
+    """What stands before an artifact: who made it, how."""
     return f"{aot.engine()} {aot.settings(target)}".encode()

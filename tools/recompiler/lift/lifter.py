@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from recompiler.lift import binary, discover, ledger, objectfile, safepoints
+from recompiler.lift import binary, discover, ledger, objectwriter, safepoints
 from recompiler.lift.asm import PLACE
 from recompiler.lift.emit import Body, emit
 from recompiler.lift.flow import FlagsAcross
 from recompiler.lift.function import Function, Program
 from recompiler.lift.ledger import Ledger
 from recompiler.lift.links import Links
-from recompiler.lift.objectfile import Piece
+from recompiler.lift.objectwriter import Piece
 from recompiler.lift.workers import spread
 from recompiler.merge import leb
 
@@ -106,7 +106,7 @@ def _placed(body: Body, entries: Sequence[int], base: int | None, across: _Acros
     code += body.code[at:]
     moved = tuple(address + (base or 0) for address in entries)
     offsets = [] if base is None else [offset for offset, _ in body.places]
-    piece = Piece(moved, bytes(code), objectfile.gaps(offsets))
+    piece = Piece(moved, bytes(code), objectwriter.gaps(offsets))
     return Made(piece, body.unlifted, body.flags_in, body.flags_back, across.asked())
 
 
@@ -182,7 +182,7 @@ def _link(program: Program, bodies: Sequence[Made]) -> Result:
         "text_size": size,
         "coverage": found.coverage,
     }
-    module = objectfile.write([body.piece for body in bodies], document, found.lines())
+    module = objectwriter.write([body.piece for body in bodies], document, found.lines())
     count = found.coverage["instructions"]["found"]
     return Result(module, count, len(bodies), found, document)
 

@@ -11,7 +11,7 @@ from iced_x86 import Code, Mnemonic, OpKind, Register
 from recompiler.lift.decode import CALL_INDIRECT, JUMP_INDIRECT, Facts
 from recompiler.lift.foresight import Foresight
 from recompiler.lift.function import Function, Program
-from recompiler.lift.objectfile import FIRST
+from recompiler.lift.objectwriter import FIRST
 
 _MARKS: Final = frozenset((Mnemonic.ENDBR64, Mnemonic.NOP))
 

@@ -13,13 +13,11 @@ from typing import Final
 
 from recompiler.lift import regs, runtime_div, x87
 from recompiler.lift.asm import FUNCTION, RUNTIME
+from recompiler.lift.objectfile import ENTRY_BITS, NUMBER_BITS
 from recompiler.lift.regs import I32, I64
 from recompiler.merge import leb
 from recompiler.merge.opcodes import BY_NAME
 
-KNOWN: Final = 1 << 31
-ENTRY_BITS: Final = 14
-NUMBER_BITS: Final = 17
 CODE_TYPE: Final = 0  # (entry i32) -> (pc i64)
 VOID: Final = 0x40
 

@@ -21,7 +21,8 @@ __asm__(
     "far_table: lea 1f(%rip), %rax\n\tmov (%rax,%rdi,8), %rcx\n\tadd %rax, %rcx\n\tjmp *%rcx\n"
     "2: mov $20, %eax\n\tret\n3: mov $30, %eax\n\tret\n4: mov $40, %eax\n\tret\n"
     ".balign 8\n1: .quad 2b - 1b, 3b - 1b, 4b - 1b, second_door - 1b\n"
-    "loops: mov %rdi, %rcx\n\txor %eax, %eax\n1: add %rcx, %rax\n\tloop 1b\n\tjrcxz 2f\n\tud2\n2: ret\n"
+    "loops: mov %rdi, %rcx\n\txor %eax, %eax\n1: add %rcx, %rax\n\tloop 1b\n\tjrcxz 2f\n\tud2\n"
+    "2: movabs $0x500000000, %rcx\n\tjecxz 3f\n\tud2\n3: ret\n"
     "flags_over: cmp %rsi, %rdi\n\tcall empty\n\tsetl %al\n\tmovzx %al, %eax\n\tret\nempty: ret\n"
     "carry_out: call set_carry\n\tmov $0, %eax\n\tadc $0, %eax\n\tret\nset_carry: cmp %rsi, %rdi\n\tret\n");
 long push_ret(long), pop_pc(void), calls_ret_n(long, long), two_doors(long), second_door(long), overlap(void);

@@ -1,0 +1,152 @@
+"""In: the bodies of a program's functions. Out: the lifted object, a wasm module, and its file, PROG.lifted.
+
+objectfile.py and liftedfile.py tell what is in them, and read them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from blake3 import blake3
+
+from recompiler import __version__, aot, strictjson
+from recompiler.errors import Error
+from recompiler.lift import regs, x87
+from recompiler.lift.asm import FUNCTION, IMPORTS
+from recompiler.lift.liftedfile import AOT, ELF, SEAL_HEAD, head, target
+from recompiler.lift.objectfile import ENTRY_BITS, NUMBER_BITS, PAGE, SCHEMA, SECTION, TEXT_MAX, UNLIFTED
+from recompiler.lift.regs import I32, I64
+from recompiler.lift.runtime import routines
+from recompiler.lift.workers import apart
+from recompiler.merge import leb, writer
+from recompiler.merge.model import FUNC, FUNCREF, GLOBAL, MEMORY, TABLE, FuncType, GlobalType, Limits, TableType
+from recompiler.merge.opcodes import BY_NAME
+
+GUEST_PAGES: Final = 1 << 16  # 4 GiB
+CODE: Final = FuncType((I32,), (I64,))
+IMPORT_TYPES: Final = {
+    "syscall": FuncType((I64,) * 8, (I64, I64)),
+    "fault": FuncType((I32, I64), ()),
+    "unlifted": FuncType((I64,), ()),
+    "cpuid": FuncType((I32, I32), (I32,) * 4),
+    "rdtsc": FuncType((), (I64,)),
+    "safepoint": FuncType((I64,), (I64,)),
+    "stmxcsr": FuncType((), (I32,)),
+    "ldmxcsr": FuncType((I32,), ()),
+}
+FIRST: Final = len(IMPORTS) + len(routines())  # index of the guest's first function
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One function: its entries (the first is its start), code, and where in it five-byte addresses stand (gaps)."""
+
+    entries: tuple[int, ...]
+    code: bytes
+    places: bytes
+
+
+def fits(pieces: Sequence[Piece], size: int) -> None:
+    """Raises Error E_LIFT_ELF when a program has more functions, entries or text than the pc map can have."""
+    if size > TEXT_MAX:
+        raise Error("E_LIFT_ELF", f"the text spans {size} bytes, more than {TEXT_MAX}")
+    if len(pieces) > 1 << NUMBER_BITS or any(len(piece.entries) > 1 << ENTRY_BITS for piece in pieces):
+        raise Error("E_LIFT_ELF", f"more than {1 << NUMBER_BITS} functions, or {1 << ENTRY_BITS} entries in one")
+
+
+def write(pieces: Sequence[Piece], document: dict[str, Any], unlifted: bytes) -> bytes:
+    """The module. document: elf, kind, base, entry, text_start, text_size, coverage. unlifted: the ledger's lines."""
+    start, size = document["text_start"], document["text_size"]
+    fits(pieces, size)
+    types: dict[FuncType, int] = {CODE: 0}
+    runtime = routines()
+    for type_ in (*IMPORT_TYPES.values(), *(FuncType(each.params, each.results) for each in runtime)):
+        types.setdefault(type_, len(types))
+    imports = [
+        writer.name(b"linux") + writer.name(name.encode()) + b"\0" + leb.u32(types[IMPORT_TYPES[name]])
+        for name in IMPORTS
+    ]
+    functions = [leb.u32(types[FuncType(each.params, each.results)]) for each in runtime] + [leb.u32(0)] * len(pieces)
+    bodies = [each.body(start, size) for each in runtime] + [piece.code for piece in pieces]
+    numbers = [leb.u32(FIRST + n) for n in range(len(pieces))]
+    element = leb.u32(0) + BY_NAME["i32.const"].code + leb.s64(0) + b"\x0b" + writer.vector(numbers)
+    pages = (size * 4 + PAGE - 1) // PAGE
+    parts = [
+        (1, [writer.func_type(type_, n) for type_, n in types.items()]),
+        (2, imports),
+        (3, functions),
+        (4, [writer.table_type(TableType(FUNCREF, _limits(len(pieces))))]),
+        (5, [writer.limits(_limits(size)) for size in (GUEST_PAGES, pages, x87.pages())]),
+        (6, [global_(name, type_) for name, type_ in regs.GLOBALS]),
+        (7, list(_exports())),
+        (9, [element]),
+        (10, [writer.name(body) for body in bodies]),
+        (11, x87.segments()),
+    ]
+    document = {"schema": SCHEMA, "lifter": __version__, **document, "functions": len(pieces)}
+    customs = [writer.custom(SECTION, _contents(pieces, document)), writer.custom(UNLIFTED, unlifted)]
+    return writer.module(parts, 0, customs)
+
+
+def _limits(count: int) -> Limits:
+    return Limits(1, count, count)
+
+
+def global_(name: str, type_: int) -> bytes:
+    """An item of the section of globals."""
+    first = {I32: b"\x41\0", I64: b"\x42\0", regs.V128: b"\xfd\x0c" + bytes(16)}[type_]
+    if name == x87.STACK:
+        first = b"\x41" + leb.s64(x87.stack_pointer())
+    return writer.global_type(GlobalType(type_, True)) + first + b"\x0b"
+
+
+def _exports() -> Iterable[bytes]:
+    named = [("memory", MEMORY, 0), ("pcmap", MEMORY, 1), ("x87", MEMORY, x87.MEMORY_NUMBER), ("code", TABLE, 0)]
+    named += [("run", FUNC, FUNCTION["run"])]
+    named += [(name, GLOBAL, number) for name, number in regs.GLOBAL.items()]
+    for name, kind, number in named:
+        yield writer.name(name.encode()) + bytes((kind,)) + leb.u32(number)
+
+
+def _contents(pieces: Sequence[Piece], document: dict[str, Any]) -> bytes:
+    text = strictjson.dumps(document)
+    out = [struct.pack("<I", len(text)), text]
+    last = 0
+    for piece in pieces:
+        out += [leb.u32(piece.entries[0] - last), leb.u32(len(piece.entries))]
+        last = piece.entries[0]
+        # The rest ascends, on both sides of the start (a part of the function may lie before it).
+        at = document["text_start"]
+        for entry in piece.entries[1:]:
+            out.append(leb.u32(entry - at))
+            at = entry
+    out += [piece.places for piece in pieces]
+    return b"".join(out)
+
+
+def gaps(offsets: Sequence[int]) -> bytes:
+    """How many ascending numbers there are, and each as its distance from the one before."""
+    out = [leb.u32(len(offsets))]
+    at = 0
+    for offset in offsets:
+        out.append(leb.u32(offset - at))
+        at = offset
+    return b"".join(out)
+
+
+def complete(module: bytes, elf: bytes, *, compiled: bool = True) -> list[bytes]:
+    """The parts of PROG.lifted: with the artifact for this machine, unless told otherwise.
+
+    Raises Error: E_COMPILER, E_WASM_INVALID.
+    """
+    parts = [module, writer.custom(ELF, elf)]
+    if compiled:
+        code = apart(lambda: aot.compile_module(module, target()))
+        parts.append(writer.custom(AOT + target().encode(), head(target()) + b"\0" + code))
+    digest = blake3()
+    for part in parts:
+        digest.update(part)
+    return [*parts, SEAL_HEAD + digest.digest()]
