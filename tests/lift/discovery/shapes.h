@@ -20,7 +20,8 @@
     X(sub_then_ja) X(cmp_in_other_block) X(and_mask) X(and_mask_16) X(cmov_bound) X(index_in_memory) \
     X(index_spilled) X(index_copied) X(jae_bound) X(jump_over_bound) X(byte_offsets) X(word_offsets) \
     X(table_behind_code) X(cold_part) X(cold_called) X(backwards) X(offsets_sub) X(push_then_return) X(long_way) \
-    X(base_spilled) X(walking_index) X(in_structures) X(behind_a_nop) X(known_target) X(into_a_loop) X(held_word) X(carry_from_afar)
+    X(base_spilled) X(walking_index) X(in_structures) X(behind_a_nop) X(known_target) X(into_a_loop) X(held_word) X(carry_from_afar) \
+    X(unbounded)
 /* clang-format on */
 
 #define SHAPES(X) SWITCHES(X) GOTOS(X) ASSEMBLY(X)

@@ -388,4 +388,61 @@ BEGIN word_offsets
 END word_offsets
 DISTANCES word_offsets, word_offsets.case3, short
 
+/* rustc, of an enum whose every value has a case: no bound, and behind the table that of one of its cases. Read on, it
+ * leads into the middle of what stands before case7, and through that over case7's beginning. */
+BEGIN unbounded
+    cmp $5, %rdi
+    ja .Lunboundedd
+    lea 1(%rdi), %ecx
+    dec %ecx
+    movzbl %cl, %ecx
+    lea .Lunboundedt(%rip), %rdx
+    movslq (%rdx,%rcx,4), %rcx
+    add %rdx, %rcx
+    jmp *%rcx
+unbounded.case0:
+    mov $100, %eax
+    ret
+unbounded.case1:
+    mov $200, %eax
+    ret
+unbounded.case2:
+    mov $300, %eax
+    ret
+unbounded.case3:
+    mov $400, %eax
+    ret
+unbounded.case4:
+    lea -3(%rdi), %ecx
+.Lunbounded_second:
+    movzbl %cl, %ecx
+    lea .Lunbounded_secondt(%rip), %rdx
+    movslq (%rdx,%rcx,4), %rcx
+    add %rdx, %rcx
+    jmp *%rcx
+unbounded.case5:
+    lea -5(%rdi), %ecx
+    jmp .Lunbounded_second
+unbounded.case6:
+    mov $600, %eax
+    ret
+    movabs $0xb890909090909090, %rax
+    movabs $0xb890909090909090, %rax
+    movabs $0xb848909090909090, %rax
+unbounded.case7:
+    mov $700, %eax
+    ret
+.Lunboundedd:
+    mov $-1, %rax
+    ret
+END unbounded
+    .section .rodata, "a", @progbits
+    .p2align 2
+.Lunboundedt:
+    .long unbounded.case0 - .Lunboundedt, unbounded.case1 - .Lunboundedt, unbounded.case2 - .Lunboundedt
+    .long unbounded.case3 - .Lunboundedt, unbounded.case4 - .Lunboundedt, unbounded.case5 - .Lunboundedt
+.Lunbounded_secondt:
+    .long unbounded.case6 - .Lunbounded_secondt, unbounded.case7 - .Lunbounded_secondt
+    .text
+
     .section .note.GNU-stack, "", @progbits

@@ -231,14 +231,12 @@ def _discover(binary: Binary, tell: Progress) -> Program:
     for turn in range(_ROUNDS):
         tell("discover", turn, _ROUNDS)
         known = -1
-        for _ in range(_ROUNDS):
-            if len(explorer.leaders) == known:
-                break
+        while len(explorer.leaders) != known:
+            _follow(found)
             known = len(explorer.leaders)
-            references = found.refer()
-            found.references |= references
-            explorer.explore(sorted(references))
-            explorer.explore(found.guesser.turn())
+            while grown := found.guesser.grow():
+                explorer.explore(grown)
+                _follow(found, again=False)
         pointers = found.pointers() | found.behind_nops()
         found.references |= pointers
         explorer.explore(sorted(pointers))
@@ -252,6 +250,20 @@ def _discover(binary: Binary, tell: Progress) -> Program:
             break
     tell("discover", _ROUNDS, _ROUNDS)
     return assemble.program(found)
+
+
+def _follow(found: Discovery, *, again: bool = True) -> None:
+    """Goes on from references and tables until they lead to nothing new. again: tries jumps that had no table, too."""
+    explorer = found.explorer
+    known = -1
+    for _ in range(_ROUNDS):
+        if len(explorer.leaders) == known:
+            break
+        known = len(explorer.leaders)
+        references = found.refer()
+        found.references |= references
+        explorer.explore(sorted(references))
+        explorer.explore(found.guesser.turn(again=again))
 
 
 def _frames(binary: Binary) -> list[Fde]:

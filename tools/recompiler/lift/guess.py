@@ -2,11 +2,14 @@
 
 A table counts here when its words lead into code, whatever the proof says: a target too many costs speed, a target that
 is missing costs the program. So where the table of a jump is not certain, all tables of its function are entries too.
+A table whose end nothing tells grows word by word, each after what the one before leads to: code that is reached so may
+name the object behind the table, and with it its end. Words of that object would be targets in the middle of code.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from recompiler.lift import bounds, tables
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 _CHAIN: Final = 48  # instructions that are looked at before a jump
 _MOST: Final = 2048  # entries of a table whose bound is not seen
+_STEPS: Final = 64  # of growth, in which all open tables grow by a word; what is left then comes at once
 _CANDIDATES: Final = 64  # bases that are tried for one jump
 _ORIGINS: Final = 8  # labels that distances are tried from
 _HOLES: Final = 8  # words in front of a table whose index does not begin at 0
@@ -31,17 +35,18 @@ Place = tuple[int, int, int]  # where an instruction loads an address, which, an
 
 
 class Guess(NamedTuple):
-    """The words of one jump's table by index, and its address as linked."""
+    """The words of one jump's table by index, its address as linked, and how far apart its words are."""
 
     targets: list[int]
     table: int
+    scale: int
 
 
 class Guesser:
     """Keeps what was found for each jump, and how much work is left for all of them.
 
     found: jump -> its table. missed: jumps through a table that was not found. others: further places that jumps of
-    uncertain table or none may lead to. inline: ranges of text that are tables.
+    uncertain table or none may lead to.
     """
 
     def __init__(self, discovery: Discovery) -> None:
@@ -49,7 +54,8 @@ class Guesser:
         self.found: dict[int, Guess] = {}
         self.missed: set[int] = set()
         self.others: set[int] = set()
-        self.inline: list[tuple[int, int]] = []
+        self._open: dict[int, tuple[Value, int]] = {}  # jumps whose table may have more words, up to so many
+        self._steps = _STEPS
         self._tried: dict[int, tuple[int, int]] = {}  # jump -> what there was to look at
         self._plain: set[int] = set()  # jumps through one word
         self._rows: dict[int, Value] = {}  # jumps that compute where they lead without a table
@@ -60,14 +66,15 @@ class Guesser:
         self._bases: list[Place] = []
         self._labels: list[Place] = []
 
-    def turn(self) -> list[int]:
-        """Looks at the jumps without targets once more; returns the new targets."""
+    def turn(self, *, again: bool = True) -> list[int]:
+        """Looks at the jumps without targets, again at those that it has looked at; returns the new targets."""
         discovery = self.discovery
         self._refs = sorted(discovery.data)
         self._bases = sorted(discovery.bases)
         self._labels = sorted(discovery.labels)
         new: list[int] = []
-        for jump in sorted(discovery.explorer.jumps.keys() - self.found.keys() - self._plain):
+        known = self._plain if again else self._plain | self._tried.keys()
+        for jump in sorted(discovery.explorer.jumps.keys() - self.found.keys() - known):
             if discovery.explorer.facts_at(jump).rip is not None:
                 self._plain.add(jump)
             else:
@@ -76,6 +83,27 @@ class Guesser:
                     self.found[jump] = guess
                     new += [target for target in guess.targets if discovery.in_text(target)]
         return new
+
+    def grow(self) -> list[int]:
+        """The next targets of tables whose end nothing has told yet; none when there is no such table."""
+        new: list[int] = []
+        while self._open and not new:
+            step = 1 if self._steps else _MOST
+            self._steps -= self._steps > 0
+            for jump, (value, most) in list(self._open.items()):
+                targets = self.found[jump].targets
+                found = [*self._words(jump, value, len(targets), min(len(targets) + step, most))]
+                if len(found) < step:
+                    del self._open[jump]
+                targets += found
+                new += [target for target in found if target not in self.discovery.explorer.leaders]
+        return new
+
+    @property
+    def inline(self) -> list[tuple[int, int]]:
+        """The ranges of text that are tables."""
+        guesses = [guess for guess in self.found.values() if self.discovery.in_text(guess.table)]
+        return [(table, table + len(targets) * scale) for targets, table, scale in guesses]
 
     def rest(self) -> list[int]:
         """When turns find nothing more: where else jumps may lead whose table is not certain, or that have none."""
@@ -110,9 +138,9 @@ class Guesser:
             self._row(jump, value)
             return None
         if value is not None:
-            targets = self._targets(jump, value, bounds.bound(code, value.register, value.at))
-            if targets:
-                return Guess(targets, value.offset)
+            guess = self._table(jump, value, bounds.bound(code, value.register, value.at))
+            if guess is not None:
+                return guess
             self._vague.add(jump)
         return self._assume(jump, code)
 
@@ -134,11 +162,10 @@ class Guesser:
             own = [row for row in rows if row[2] >> register & 1]
             bound = bounds.bound(code, linear.origin.register, linear.origin.at)
             for base in _values(own + rows, _CANDIDATES):
-                value = linear.at(base)
-                targets = self._targets(jump, value, bound, assumed=True)
-                if len(targets) > 1:
+                guess = self._table(jump, linear.at(base), bound, assumed=True)
+                if guess is not None:
                     self.missed.discard(jump)
-                    return Guess(targets, value.offset)
+                    return guess
         return None
 
     def _extent(self, jump: int) -> tuple[int, int]:
@@ -154,34 +181,55 @@ class Guesser:
         near = rows[first : min(bisect_right(rows, (high, 0, 0)), at + most // 2)]
         return sorted(near, key=lambda row: abs(row[0] - jump))
 
-    def _targets(self, jump: int, value: Value, limit: tuple[int | None, bool], *, assumed: bool = False) -> list[int]:
-        """The words that a table gives, up to its bound, or to the first that cannot be one; empty for no table."""
-        discovery = self.discovery
+    def _table(self, jump: int, value: Value, limit: tuple[int | None, bool], *, assumed: bool = False) -> Guess | None:
+        """The table at a place: all of its words where its bound is seen, else the first, or two if it is assumed."""
         bound, certain = limit
+        most = min(_MOST if bound is None else bound, self._budget)
+        least = 2 if assumed else 1
+        if certain:
+            targets = self._bounded(jump, value, most, assumed=assumed)
+        else:
+            targets = [*self._words(jump, value, 0, min(least, most))]
+        if len(targets) < least:
+            return None
+        if not certain:
+            self._open[jump] = value, most
+        return Guess(targets, value.offset, value.scale)
+
+    def _bounded(self, jump: int, value: Value, most: int, *, assumed: bool) -> list[int]:
+        """The words that a table gives up to its bound, or to the first that cannot be one; empty for no table."""
+        discovery = self.discovery
         frame = discovery.frame_at(jump)
-        at = bisect_right(self._refs, value.offset)
-        next_object = self._refs[at] if at < len(self._refs) else None
         targets: list[int] = []
         holes = 0
-        for index in range(min(_MOST if bound is None else bound, self._budget)):
-            if not certain and index and next_object is not None and value.offset + index * value.scale >= next_object:
-                break
+        for index in range(most):
             target = tables.entry(discovery.binary, value, index, discovery.word)
             if target is None:
                 break
             if not discovery.in_text(target):
-                if holes < index or index == _HOLES or not certain:
+                if holes < index or index == _HOLES:
                     break
                 holes += 1
-            elif (assumed or not certain) and not self._may_lead(frame, target):
+            elif assumed and not self._may_lead(frame, target):
                 break
             targets.append(target)
         self._budget -= len(targets) + 1
-        if len(targets) <= holes:
-            return []
-        if discovery.in_text(value.offset):
-            self.inline.append((value.offset, value.offset + len(targets) * value.scale))
-        return targets
+        return targets if len(targets) > holes else []
+
+    def _words(self, jump: int, value: Value, first: int, end: int) -> Iterator[int]:
+        """The words of a table whose bound is not seen, up to one that can be none: the next object begins there."""
+        discovery = self.discovery
+        frame = discovery.frame_at(jump)
+        step = min(value.scale, 8)
+        for index in range(first, end):
+            self._budget -= 1
+            at = value.offset + index * value.scale
+            if self._budget < 0 or (index and not discovery.data.isdisjoint(range(at - step + 1, at + 1))):
+                return
+            target = tables.entry(discovery.binary, value, index, discovery.word)
+            if target is None or not discovery.in_text(target) or not self._may_lead(frame, target):
+                return
+            yield target
 
     def _may_lead(self, frame: Fde | None, target: int) -> bool:
         """Whether a word that only its neighbours make a target is one: it leads into the function or a cold part."""
