@@ -217,6 +217,11 @@ def test_outputs_are_refused_as_every_command_refuses_them(small: Path, tmp_path
         result = recompiler("lift", "--no-compile", mine, *options, check=False)
         assert result.stderr.startswith(b"recompiler: " + code)
         assert result.returncode == (3 if code == b"E_OUTPUT" else 2)
+    # Before the work, not behind it: what is no ELF file is not even read.
+    (tmp_path / "none").write_bytes(b"")
+    result = recompiler("lift", "none", "-o", mine, check=False, cwd=tmp_path)
+    assert result.stderr.startswith(b"recompiler: E_OUTPUT")
+    (tmp_path / "none").unlink()
     assert mine.read_bytes() == small.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

@@ -64,7 +64,7 @@ def write_file(
     the output and the inputs are as they were. Raises Error E_OUTPUT, and what parts raise.
     """
     output = Path(path)
-    _check_output(output, force, inputs)
+    check_output(output, force, inputs)
     temporary = output.parent / f".{output.name[:200]}.{secrets.token_hex(6)}"
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -96,14 +96,17 @@ def _publish(temporary: Path, output: Path, force: bool) -> None:
         except OSError as e:
             if e.errno not in (errno.EPERM, errno.EOPNOTSUPP):  # a file system without hard links
                 raise
-        _check_output(output, False, ())
+        check_output(output, False, ())
     os.replace(temporary, output)
 
 
-def _check_output(output: Path, force: bool, inputs: Iterable[StrPath]) -> None:
+def check_output(output: Path, force: bool, inputs: Iterable[StrPath] = ()) -> None:
+    """Says what write_file would refuse, before the work whose result it is. Raises Error E_OUTPUT."""
     try:
         status = os.lstat(output)
     except FileNotFoundError:
+        if not output.parent.is_dir():
+            raise Error("E_OUTPUT", f"{output.parent}: no such directory") from None
         return
     except OSError as e:
         raise Error("E_OUTPUT", f"{output}: {e.strerror}") from None

@@ -30,12 +30,14 @@ def command(target: str | None, document: Path | None, force: bool, output: Path
         document = document or _manifest_of(module)
         module = module / bundle.MODULE
     output = output or module.with_name(f"{module.name.removesuffix('.wasm')}.{target}.cwasm")
+    inputs = [module, *([document] if document else [])]
+    files.check_output(output, force, inputs)
     data = files.read_file(module, SECTION_LIMITS[WASM])
     text = None if document is None else files.read_file(document, SECTION_LIMITS[MANIFEST])
     if text is not None:
         manifest.check_module(manifest.parse(text), data)
     artifact = aot.compile_module(data, target)
-    files.write_file(output, [artifact], force=force, inputs=[module, *([document] if document else [])])
+    files.write_file(output, [artifact], force=force, inputs=inputs)
     if document is not None and text is not None:
         files.write_file(document, [manifest.with_artifact(text, bundle.artifact_row(target, artifact))], force=True)
     click.echo(f"{output}: {len(artifact)} bytes for {target}, {aot.engine()}")

@@ -60,6 +60,9 @@ def command(
         return
     if output is None:
         raise Error("E_USAGE", "-o OUT is needed, or --explain ADDRESS (recompiler lift --help)")
+    for path in (output, ledger):
+        if path is not None:
+            files.check_output(path, force, [program])
     elf = files.read_file(program, SECTION_LIMITS[WASM])
     result = lifter.lift(elf, jobs=workers, progress=tell)
     if tell is not None and compiled:
