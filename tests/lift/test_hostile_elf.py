@@ -15,6 +15,8 @@ from lift.hostile.tiny import CODE, DATA, LOAD, READ, Tiny, tiny
 from recompiler.errors import Error
 from recompiler.lift import binary, discover, lifter
 
+TEXT = tiny().get("ehdr.entry")
+
 Change = dict[str, int] | Callable[[Tiny], None]
 
 
@@ -124,7 +126,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "relocations outside": ({"dynamic.relasz.value": 24 << 40}, "relocation"),
     "a relocation of nothing": ({"rela.0.offset": 0}, "in no segment"),
     "a relocation at the end": ({"rela.0.offset": (1 << 64) - 4}, "in no segment"),
-    "a relocation of code": ({"rela.0.offset": CODE + 0x3D8}, "text relocations"),
+    "a relocation of code": ({"rela.0.offset": TEXT + 8}, "text relocations"),
     "RELR behind its segment": (relr_bomb, "DT_RELR"),
     "RELR over the end of data": (wide_relr, "DT_RELR"),
     "a frame table of another version": ({"frames.version": 9}, "version"),
@@ -150,7 +152,7 @@ ACCEPTED: dict[str, Change] = {
     "sections that call nothing code": {"shdr.text.flags": 2},
     "symbols of another section's names": {"shdr.symtab.link": 1},
     "symbols without names": {"symtab.1.name": 0xFFFFFFFF, "symtab.2.name": 0x7FFFFFFF},
-    "symbols anywhere": {"symtab.1.value": (1 << 64) - 1, "symtab.2.value": CODE + 0x3D5, "dynsym.1.value": READ},
+    "symbols anywhere": {"symtab.1.value": (1 << 64) - 1, "symtab.2.value": TEXT + 5, "dynsym.1.value": READ},
     "a symbol of all memory": {"symtab.1.size": (1 << 64) - 1},
     "landing pads outside": {"lsda.pad": 0x7F},
     "call sites without end": {"lsda.length": 0xFF},
@@ -162,6 +164,11 @@ ACCEPTED: dict[str, Change] = {
     "a table that leads nowhere": {"table.a": 0x7FFFFFFF, "table.c": 0},
     "init functions outside": {"dynamic.init.value": 1, "dynamic.init_array.value": 1 << 50},
     "1 T init functions": {"dynamic.init_arraysz.value": 8 << 40},
+    "Go functions without end": {"go.count": (1 << 64) - 1},
+    "Go functions backwards": {"go.thrower.entry": 0},
+    "Go functions outside": {"go.text": (1 << 64) - 1},
+    "Go functions of an end outside": {"go.end.entry": 0xFFFFFFFF},
+    "Go functions elsewhere": {"go.rows": 1 << 63},
     "a file that needs no file": {"dynamic.needed.value": 1 << 60, "dynamic.soname.value": (1 << 64) - 1},
 }
 

@@ -1,7 +1,7 @@
 """In: nothing. Out: an ELF of two KiB that has every table the lifter reads, and the place of every field in it.
 
 A position-independent program: three segments that share the file's pages, a table jump, a cold part, a landing pad,
-symbols, both hashes, RELA and RELR, TLS, init array, frame tables and sections.
+symbols, both hashes, RELA and RELR, TLS, init array, frame tables, Go's table of functions and sections.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ EHDR_END: Final = ("phentsize2", "phnum2", "shentsize2", "shnum2", "shstrndx2")
 PHDR: Final = ("type4", "flags4", "offset8", "vaddr8", "paddr8", "filesz8", "memsz8", "align8")
 SHDR: Final = ("name4", "type4", "flags8", "addr8", "offset8", "size8", "link4", "info4", "align8", "entsize8")
 SYM: Final = ("name4", "info1", "other1", "section2", "value8", "size8")
+GO: Final = ("magic4", "rest4", "count8", "files8", "text8", "names8", "units8", "paths8", "counters8", "rows8")
 RELA: Final = ("offset8", "kind4", "symbol4", "addend8")
 # fmt: off
 TAGS: Final = {
@@ -123,6 +124,10 @@ def _read_only(elf: Tiny) -> dict[str, int]:
         elf.row(f"fde.{name}", ("lsda4",), (0,))
         elf.data += b"\x0e\x10\0" if name == "cold" else bytes(3)
     elf.put("frames.end", 4, 0)
+    at["go"] = elf.align(8)
+    elf.row("go", GO, (0xFFFFFFF1, 0x08010000, 3, 1, 0, 72, 72, 72, 72, 72))
+    for name in ("start", "other", "thrower", "end"):
+        elf.row(f"go.{name}", ("entry4", "function4"), (0, 0))
     at["read.end"] = elf.align(16)
     _segment(elf, "read", 0, at["read.end"], READ, 4)
     _segment(elf, "frames", at["frames"], at["cie"], READ, 4)
@@ -176,6 +181,9 @@ def _text(elf: Tiny, at: dict[str, int]) -> None:
         elf.set(f"fde.{name}.start", at[name] + CODE - (row + 4 + READ))
         elf.set(f"fde.{name}.length", at[end] - at[name])
     elf.set("fde.thrower.lsda", at["lsda"] - elf.fields["fde.thrower.lsda"][0])
+    elf.set("go.text", start + CODE)
+    for name, place in {"other": "other", "thrower": "thrower", "end": "cold"}.items():
+        elf.set(f"go.{name}.entry", at[place] - start)
     elf.set("dynsym.1.value", at["other"] + CODE)
     elf.set("ehdr.entry", start + CODE)
     _segment(elf, "text", start, len(elf.data), CODE, 5)

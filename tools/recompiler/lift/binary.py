@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from blake3 import blake3
 
 from recompiler.errors import Error
-from recompiler.lift import dynamic, ehframe
+from recompiler.lift import dynamic, ehframe, gopclntab
 from recompiler.lift.dynamic import R_RELATIVE, Relocation, Symbol
 
 CODE: Final = "E_LIFT_ELF"
@@ -75,7 +75,7 @@ class Binary:
 
     kind: exec, pie or library. text: ranges that say they are code, within the executable segments. symbols: of
     functions and of labels in code. relocations: by the address that they change. arrays: as in dynamic.Tables.
-    fdes: by start. notes: what was found odd.
+    fdes: by start, Go's functions among them. notes: what was found odd.
     """
 
     data: bytes
@@ -130,6 +130,17 @@ class Binary:
             raise Error(CODE, f"{size} bytes at {address:#x} are in no segment")
         at = address - segment.address
         return segment.data[at : at + size].ljust(size, b"\0")
+
+    def word(self, address: int, size: int) -> int | None:
+        """The unsigned integer at address after relocation, whether or not the program can change it."""
+        row = self.relocations.get(address)
+        if row is not None and size == 8:
+            return row.addend % (1 << 64)
+        segment = self.segment_at(address)
+        if segment is None or address + size > segment.address + len(segment.data):
+            return None
+        at = address - segment.address
+        return int.from_bytes(segment.data[at : at + size], "little")
 
     def constant(self, address: int, size: int) -> int | None:
         """The unsigned integer at address where the running program cannot change it, else None.
@@ -186,6 +197,7 @@ def load(data: bytes) -> Binary:
     _names(binary, tables)
     _relocations(binary, tables)
     binary.fdes = _frames(binary, [row[3] for row in rows if row[0] == _PT_EH_FRAME])
+    binary.fdes = sorted({fde.start: fde for fde in (*gopclntab.read(binary), *binary.fdes)}.values())
     return binary
 
 

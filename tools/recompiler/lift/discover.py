@@ -81,7 +81,7 @@ class Discovery:
                 self.named.add(symbol.address)
         for address, size in binary.arrays:
             for at in range(address, address + min(size, binary.size), 8):
-                word = self.word(at, 8)
+                word = binary.word(at, 8)
                 if word is not None and self.in_text(word):
                     self.named.add(word)
             if not size and binary.code_at(address):
@@ -92,17 +92,6 @@ class Discovery:
         for frame in self.frames:
             self.references.update(frame.pads)
         return [*self.named, *self.references, *(frame.start for frame in self.frames)]
-
-    def word(self, address: int, size: int) -> int | None:
-        """The unsigned integer at address after relocation, whether or not the program can change it."""
-        row = self.binary.relocations.get(address)
-        if row is not None and size == 8:
-            return row.addend % (1 << 64)
-        segment = self.binary.segment_at(address)
-        if segment is None or address + size > segment.address + len(segment.data):
-            return None
-        at = address - segment.address
-        return int.from_bytes(segment.data[at : at + size], "little")
 
     def pointers(self) -> set[int]:
         """Aligned words of a file that is not relocated which are addresses of code, as far as code is known."""

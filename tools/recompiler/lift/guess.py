@@ -203,7 +203,7 @@ class Guesser:
         targets: list[int] = []
         holes = 0
         for index in range(most):
-            target = tables.entry(discovery.binary, value, index, discovery.word)
+            target = tables.entry(discovery.binary, value, index, discovery.binary.word)
             if target is None:
                 break
             if not discovery.in_text(target):
@@ -226,7 +226,7 @@ class Guesser:
             at = value.offset + index * value.scale
             if self._budget < 0 or (index and not discovery.data.isdisjoint(range(at - step + 1, at + 1))):
                 return
-            target = tables.entry(discovery.binary, value, index, discovery.word)
+            target = tables.entry(discovery.binary, value, index, discovery.binary.word)
             if target is None or not discovery.in_text(target) or not self._may_lead(frame, target):
                 return
             yield target
@@ -273,7 +273,7 @@ class Guesser:
         next_object = bisect_right(self._refs, table)
         end = self._refs[next_object] if next_object < len(self._refs) else table + size * _MOST
         for at in range(table, min(end, table + size * min(_MOST, self._budget)), size):
-            word = discovery.word(at, size)
+            word = discovery.binary.word(at, size)
             if word is None:
                 break
             if size == 4:
