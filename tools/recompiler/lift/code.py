@@ -16,7 +16,7 @@ from recompiler.lift.asm import FUNCTION, GET, PLACE, SET, Asm
 from recompiler.lift.flags import composites
 from recompiler.lift.flow import primitives
 from recompiler.lift.links import Links
-from recompiler.lift.objectfile import ENTRY_BITS, NUMBER_BITS
+from recompiler.lift.objectfile import ENTRY_BITS
 from recompiler.lift.regs import FLAG_BIT, GPR, RSP, STATUS, TEMPORARIES
 from recompiler.lift.runtime import CODE_TYPE
 from recompiler.lift.shape import Edge, Shape
@@ -218,8 +218,6 @@ class Writer:
         self.get(ROW)
         self.i32(ENTRY_BITS)
         self.op(0x76)
-        self.i32((1 << NUMBER_BITS) - 1)
-        self.op(0x71)
 
     def entry(self) -> None:
         """The number of the entry that ROW names."""

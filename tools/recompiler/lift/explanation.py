@@ -86,7 +86,7 @@ def _nothing(program: Program, place: str, base: int) -> str:
 def _function(program: Program, function: Function, base: int) -> Iterator[str]:
     number = program.functions.index(function)
     entries = _listed([entry + base for entry in function.entries])
-    yield f"function {function.name} at {function.start + base:#x}: wasm function {FIRST + number}, slot {number}"
+    yield f"function {function.name} at {function.start + base:#x}: wasm function {FIRST + number}, slot {1 + number}"
     yield f"  {function.size} instructions in {len(function.blocks)} blocks; entries {entries}"
 
 

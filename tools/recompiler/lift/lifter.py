@@ -68,6 +68,7 @@ class Made:
 def solve(program: Program, jobs: int, tell: Progress) -> tuple[list[Made], FlagsAcross]:
     """Every function; again those that hand flags over a boundary, until nobody is surprised."""
     safepoints.place(program)
+    objectwriter.fits([function.entries for function in program.functions], program.binary.code_range[1])
     across = _Across()
     links = Links.of(program)
     base = None if program.binary.kind == "exec" else base_of(program)

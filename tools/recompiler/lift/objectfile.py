@@ -11,7 +11,7 @@ hold addresses, so that the object can be moved to another base (a static PIE or
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,10 +24,9 @@ SCHEMA: Final = "recompiler/lift/v1"
 SECTION: Final = b"recompiler.lift"
 UNLIFTED: Final = b"recompiler.unlifted"
 PAGE: Final = 1 << 16
-# A row of the pc map: KNOWN, the function's place in the table, the number of the entry.
-KNOWN: Final = 1 << 31
-NUMBER_BITS: Final = 17
-ENTRY_BITS: Final = 14
+# A row of the pc map: a place in the table `code` (the first is nobody's), and the number of an entry there.
+ENTRY_BITS: Final = 12
+SLOTS: Final = 1 << 32 - ENTRY_BITS
 TEXT_MAX: Final = 1 << 28  # bytes of text, holes between its segments included; the pc map has four times as many
 _ADDRESS: Final = schema.integer(0, (1 << 32) - 1)
 # The counts of ledger.py.
@@ -46,7 +45,7 @@ _DOCUMENT: Final = schema.record(
         "entry": _ADDRESS,
         "text_start": _ADDRESS,
         "text_size": schema.integer(1, TEXT_MAX),
-        "functions": schema.integer(0, 1 << NUMBER_BITS),
+        "functions": schema.integer(0, SLOTS - 1),
         "coverage": schema.record(
             {name: schema.record(dict.fromkeys(counts, schema.integer())) for name, counts in COUNTS.items()}
         ),
@@ -87,7 +86,7 @@ def read(module: bytes) -> Lifted:
         for _ in range(count - 1):
             at += cursor.u32()
             rows.append(at)
-        if not (low <= last < high and 1 <= count <= 1 << ENTRY_BITS and at < high):
+        if not (low <= last < high and count and at < high):
             raise cursor.fail(f"the entries of a function at {last:#x} lie outside the text")
         entries.append(tuple(rows))
     return Lifted(document, entries)
@@ -108,11 +107,25 @@ def sections(module: bytes) -> dict[bytes, bytes]:
     return found
 
 
+def overflowing(counts: Iterable[int]) -> list[tuple[int, int]]:
+    """(function, first entry) of each further place in `code` that a function with more entries than fit has.
+
+    counts: of the entries of each function. These places follow those of the functions themselves.
+    """
+    most = 1 << ENTRY_BITS
+    return [(n, first) for n, count in enumerate(counts) if count > most for first in range(most, count, most)]
+
+
 def pc_map(lifted: Lifted) -> bytearray:
-    """Memory 1: a u32 per byte of the text (KNOWN), 0 where nothing can be entered; nearly all of it is zero."""
+    """Memory 1: a u32 per byte of the text, 0 where nothing can be entered; nearly all of it is zero."""
     start, size = lifted.document["text_start"], lifted.document["text_size"]
     out = bytearray(size * 4)
-    for number, entries in enumerate(lifted.entries):
-        for n, address in enumerate(entries):
-            struct.pack_into("<I", out, (address - start) * 4, KNOWN | number << ENTRY_BITS | n)
+    rows = memoryview(out).cast("I")  # little-endian, as every machine that the engine runs on
+    places = [(number, 0) for number in range(len(lifted.entries))] + overflowing(map(len, lifted.entries))
+    for slot, (number, first) in enumerate(places, 1):
+        row = slot << ENTRY_BITS
+        for address in lifted.entries[number][first : first + (1 << ENTRY_BITS)]:
+            rows[address - start] = row
+            row += 1
+    rows.release()
     return out

@@ -17,7 +17,7 @@ from recompiler.errors import Error
 from recompiler.lift import regs, x87
 from recompiler.lift.asm import FUNCTION, IMPORTS
 from recompiler.lift.liftedfile import AOT, ELF, SEAL_HEAD, head, target
-from recompiler.lift.objectfile import ENTRY_BITS, NUMBER_BITS, PAGE, SCHEMA, SECTION, TEXT_MAX, UNLIFTED
+from recompiler.lift.objectfile import PAGE, SCHEMA, SECTION, SLOTS, TEXT_MAX, UNLIFTED, overflowing
 from recompiler.lift.regs import I32, I64
 from recompiler.lift.runtime import routines
 from recompiler.lift.workers import apart
@@ -49,18 +49,17 @@ class Piece:
     places: bytes
 
 
-def fits(pieces: Sequence[Piece], size: int) -> None:
-    """Raises Error E_LIFT_ELF when a program has more functions, entries or text than the pc map can have."""
+def fits(entries: Sequence[Sequence[int]], size: int) -> None:
+    """Raises Error E_LIFT_ELF when a program has more functions or text than the pc map can have."""
     if size > TEXT_MAX:
         raise Error("E_LIFT_ELF", f"the text spans {size} bytes, more than {TEXT_MAX}")
-    if len(pieces) > 1 << NUMBER_BITS or any(len(piece.entries) > 1 << ENTRY_BITS for piece in pieces):
-        raise Error("E_LIFT_ELF", f"more than {1 << NUMBER_BITS} functions, or {1 << ENTRY_BITS} entries in one")
+    if len(entries) + len(overflowing(map(len, entries))) >= SLOTS:
+        raise Error("E_LIFT_ELF", f"{len(entries)} functions: {SLOTS - 1} are the most")
 
 
 def write(pieces: Sequence[Piece], document: dict[str, Any], unlifted: bytes) -> bytes:
     """The module. document: elf, kind, base, entry, text_start, text_size, coverage. unlifted: the ledger's lines."""
     start, size = document["text_start"], document["text_size"]
-    fits(pieces, size)
     types: dict[FuncType, int] = {CODE: 0}
     runtime = routines()
     for type_ in (*IMPORT_TYPES.values(), *(FuncType(each.params, each.results) for each in runtime)):
@@ -69,16 +68,19 @@ def write(pieces: Sequence[Piece], document: dict[str, Any], unlifted: bytes) ->
         writer.name(b"linux") + writer.name(name.encode()) + b"\0" + leb.u32(types[IMPORT_TYPES[name]])
         for name in IMPORTS
     ]
-    functions = [leb.u32(types[FuncType(each.params, each.results)]) for each in runtime] + [leb.u32(0)] * len(pieces)
-    bodies = [each.body(start, size) for each in runtime] + [piece.code for piece in pieces]
-    numbers = [leb.u32(FIRST + n) for n in range(len(pieces))]
-    element = leb.u32(0) + BY_NAME["i32.const"].code + leb.s64(0) + b"\x0b" + writer.vector(numbers)
+    own = [piece.code for piece in pieces] + [
+        _onward(*place) for place in overflowing(len(piece.entries) for piece in pieces)
+    ]
+    functions = [leb.u32(types[FuncType(each.params, each.results)]) for each in runtime] + [leb.u32(0)] * len(own)
+    bodies = [each.body(start, size) for each in runtime] + own
+    numbers = [leb.u32(FIRST + n) for n in range(len(own))]
+    element = leb.u32(0) + BY_NAME["i32.const"].code + leb.s64(1) + b"\x0b" + writer.vector(numbers)
     pages = (size * 4 + PAGE - 1) // PAGE
     parts = [
         (1, [writer.func_type(type_, n) for type_, n in types.items()]),
         (2, imports),
         (3, functions),
-        (4, [writer.table_type(TableType(FUNCREF, _limits(len(pieces))))]),
+        (4, [writer.table_type(TableType(FUNCREF, _limits(1 + len(own))))]),
         (5, [writer.limits(_limits(size)) for size in (GUEST_PAGES, pages, x87.pages())]),
         (6, [global_(name, type_) for name, type_ in regs.GLOBALS]),
         (7, list(_exports())),
@@ -89,6 +91,12 @@ def write(pieces: Sequence[Piece], document: dict[str, Any], unlifted: bytes) ->
     document = {"schema": SCHEMA, "lifter": __version__, **document, "functions": len(pieces)}
     customs = [writer.custom(SECTION, _contents(pieces, document)), writer.custom(UNLIFTED, unlifted)]
     return writer.module(parts, 0, customs)
+
+
+def _onward(number: int, first: int) -> bytes:
+    """The body of a function that stands for another's entries from the first on."""
+    code = b"\0\x20\0" + BY_NAME["i32.const"].code + leb.s64(first) + BY_NAME["i32.add"].code
+    return code + BY_NAME["return_call"].code + leb.u32(FIRST + number) + b"\x0b"
 
 
 def _limits(count: int) -> Limits:

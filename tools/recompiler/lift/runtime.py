@@ -2,7 +2,7 @@
 that needs it.
 
 `run` reads the pc map (memory 1): a u32 for each byte of the text, 0 where nothing can be entered, else
-1 << 31 | number << 14 | entry, number being the function's place in the table.
+slot << ENTRY_BITS | entry, slot being the function's place in the table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from recompiler.lift import regs, runtime_div, x87
 from recompiler.lift.asm import FUNCTION, RUNTIME
-from recompiler.lift.objectfile import ENTRY_BITS, NUMBER_BITS
+from recompiler.lift.objectfile import ENTRY_BITS
 from recompiler.lift.regs import I32, I64
 from recompiler.merge import leb
 from recompiler.merge.opcodes import BY_NAME
@@ -84,8 +84,6 @@ def _run(start: int, size: int) -> bytes:
     code.op("local.get", 1)
     code.op("i32.const", ENTRY_BITS)
     code.op("i32.shr_u")
-    code.op("i32.const", (1 << NUMBER_BITS) - 1)
-    code.op("i32.and")
     code.op("call_indirect", CODE_TYPE, 0)
     code.op("local.set", 0)
     code.op("br", 2)

@@ -77,6 +77,15 @@ class Cursor:
         return self.take(self.u32())
 
     def u32(self) -> int:
+        data, at = self.data, self.at
+        if at + 1 < self.end:  # nearly all numbers have one byte or two
+            first, second = data[at], data[at + 1]
+            if first < 0x80:
+                self.at = at + 1
+                return first
+            if second < 0x80:
+                self.at = at + 2
+                return first & 0x7F | second << 7
         return self._unsigned(32)
 
     def u64(self) -> int:
