@@ -1,0 +1,1 @@
+export default () => <div a={1} {...p}>hi <b/></div>
