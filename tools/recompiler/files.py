@@ -96,7 +96,7 @@ def _publish(temporary: Path, output: Path, force: bool) -> None:
         except OSError as e:
             if e.errno not in (errno.EPERM, errno.EOPNOTSUPP):  # a file system without hard links
                 raise
-        check_output(output, False, ())
+        check_output(output, False)
     os.replace(temporary, output)
 
 

@@ -65,11 +65,12 @@ def command(
     from recompiler import keystore, run  # with the vkernel: half of what a lifted program's start would take
     from vkernel_proto.engine.bundle import is_bundle
 
-    if is_bundle(file) and arguments[:1] == ("--",):
+    bundled = is_bundle(file)
+    if bundled and arguments[:1] == ("--",):
         arguments = arguments[1:]
-    if is_bundle(file) and not arguments:
+    if bundled and not arguments:
         raise Error("E_USAGE", f"{file} is a bundle: name the program, recompiler run {file} -- PROGRAM [ARGUMENT]...")
-    if is_bundle(file) and run_dir is not None:
+    if bundled and run_dir is not None:
         raise Error("E_USAGE", "--run-dir is for a signed file; a program in a container that runs: recompiler exec")
     plan = run.Plan(
         path=file,
@@ -84,7 +85,7 @@ def command(
         env=environment(variables),
         cwd=cwd,
     )
-    return run.execute_bundle(plan) if is_bundle(file) else run.execute(plan)
+    return run.execute_bundle(plan) if bundled else run.execute(plan)
 
 
 def environment(variables: tuple[str, ...]) -> dict[str, str]:

@@ -74,10 +74,10 @@ def is_lifted(path: Path) -> bool:
         return False
     fd, size = files.open_regular(path)
     try:
-        head, tail = os.pread(fd, 4, 0), os.pread(fd, SEAL_SIZE, max(size - SEAL_SIZE, 0))
+        start, tail = os.pread(fd, 4, 0), os.pread(fd, SEAL_SIZE, max(size - SEAL_SIZE, 0))
     finally:
         os.close(fd)
-    return path.suffix == ".lifted" or (head == b"\0asm" and _sealed(tail))
+    return path.suffix == ".lifted" or (start == b"\0asm" and _sealed(tail))
 
 
 def read(path: Path) -> LiftedFile:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from iced_x86 import Code, Register
+from iced_x86 import Code, RegisterExt
 
 from recompiler.lift import flags
 from recompiler.lift.asm import Asm, Unlifted, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.names import REGISTERS
 from recompiler.lift.regs import FLAGS, GPR, I32, I64, RAX, RBP, RSP, A, C, D, O, P, S, Z
 
 CONDITION_NAMES = ("O", "NO", "B", "AE", "E", "NE", "BE", "A", "S", "NS", "P", "NP", "L", "GE", "LE", "G")
@@ -104,10 +103,7 @@ def lea(a: Asm) -> None:
 
 def _address_bits(a: Asm) -> int:
     """32 with an address-size prefix."""
-    part = a.insn.memory_base or a.insn.memory_index
-    if part == Register.EIP:
-        return 32
-    return REGISTERS[part][2] if part in REGISTERS else 64
+    return 8 * RegisterExt.size(a.insn.memory_base or a.insn.memory_index) or 64
 
 
 @form("XCHG r/m{8,16,32,64}, r{8,16,32,64}", "XCHG r{16,32,64}, {AX,EAX,RAX}", page="2D XCHG")
