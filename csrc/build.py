@@ -2,7 +2,7 @@
 
     python csrc/build.py [native] [stubs] [engine] [lifted] [x87] [fuzz]        (nothing named: all but fuzz)
 
-One source list serves all. The compiler is PyPI's ziglang: no gcc and no root needed. The same inputs give the same
+WINGS below says which folders of csrc/ each product is made of. The compiler is PyPI's ziglang: no gcc and no root needed. The same inputs give the same
 bytes; a target whose inputs have not changed is left alone.
 """
 
@@ -30,48 +30,19 @@ BUILD = Path(os.environ.get("RECOMPILER_BUILD_DIR", ROOT / "build"))
 PACKAGE = ROOT / "tools" / "recompiler"
 VERSION = "0.1.0"
 
-# Both the extension and the stub.
-SOURCES = [
-    "rc_error.c",
-    "rc_json.c",
-    "rc_json_unique.c",
-    "rc_schema.c",
-    "rc_source.c",
-    "rc_netrule.c",
-    "rc_trailer.c",
-    "rc_records.c",
-    "rc_keys.c",
-    "rc_manifest.c",
-    "rc_elf.c",
-    "rc_wasm.c",
-    "rc_verify.c",
-    "rc_host.c",
-    "rc_engine_check.c",
-]
-# The stub alone: what talks to a vkernel and runs a guest.
-STUB_SOURCES = [
-    "rc_base64.c",
-    "rc_frame.c",
-    "rc_wire.c",
-    "rc_wire_json.c",
-    "rc_sock.c",
-    "rc_sandbox.c",
-    "rc_seccomp.c",
-    "rc_wasi.c",
-    "rc_wasi_dir.c",
-    "rc_wasi_errno.c",
-    "rc_wasi_fd.c",
-    "rc_wasi_io.c",
-    "rc_wasi_memory.c",
-    "rc_wasi_path.c",
-    "rc_wasi_poll.c",
-    "rc_wasi_process.c",
-    "rc_wasi_sock.c",
-    "rc_wasi_stat.c",
-    "rc_wasi_table.c",
-]
-# vkexec, beside its own.
-CLIENT_SOURCES = ["rc_error.c", "rc_json.c", "rc_json_unique.c", "rc_sock.c", "rc_source.c"]
+# A product is made of whole wings: folders of csrc/ whose *.c files all belong to it. tests/test_arrows.py holds which
+# wing may use which.
+WINGS = {
+    "native": ("base", "format"),
+    "stub": ("base", "format", "wasi", "wire", "sandbox"),
+    "rc-engine": ("base", "format", "wasi", "sandbox", "engine", "engine/wasmtime", "engine/kind/wasi", "engine/linux/wasi"),
+    "rc-lifted": ("base", "sandbox", "engine/lifted", "engine/wasmtime", "engine/kind/lifted", "engine/linux/lifted"),
+    "vkexec": ("base", "wire", "vkexec"),
+}
+# Linked into the extension alone, on x86-64.
+WIDE = CSRC / "base" / "blake3_avx2.c"
+# The headers that recompiler._native binds.
+BINDING = ("base/base.h", "format/format.h")
 WASM3 = ("pywasm3", "0.5.0")
 # Seen by wasm3 and by loader/engine.c, which shares its structures.
 WASM3_DEFINES = ["-Dd_m3VerboseErrorMessages=0"]
@@ -142,8 +113,13 @@ def make(output: Path, inputs: Iterable[Path], words: Sequence[str], step: Calla
     stamp.write_text(state)
 
 
+def sources_of(product: str) -> list[Path]:
+    """The C files of a product's wings, in an order that is the same everywhere."""
+    return [path for wing in WINGS[product] for path in sorted((CSRC / wing).glob("*.c")) if path != WIDE]
+
+
 def headers() -> list[Path]:
-    return [*CSRC.glob("*.h"), *LOADER.glob("*.h")]
+    return [*CSRC.rglob("*.h"), *LOADER.glob("*.h")]
 
 
 def crypto_object(arch: str, abi: str) -> Path:
@@ -156,7 +132,7 @@ def crypto_object(arch: str, abi: str) -> Path:
         objects = []
         for name, mode in CRYPTO.items():
             item = partial.parent / f"{name}.o"
-            run(zig("build-obj", "-O", mode, *flags, *target, CSRC / f"{name}.zig", f"-femit-bin={item}"), item.name)
+            run(zig("build-obj", "-O", mode, *flags, *target, CSRC / "base" / f"{name}.zig", f"-femit-bin={item}"), item.name)
             objects.append(item)
         run(zig("ar", "rcs", partial, *objects), partial.name)
 
@@ -172,24 +148,26 @@ def wide_blake3(arch: str, abi: str) -> tuple[list[Path], list[str]]:
 
     def step(partial: Path) -> None:
         flags = ["-O", CRYPTO["blake3"], "-fstrip", "-fPIC", "-target", f"{arch}-linux-{abi}", "-mcpu=x86_64_v3"]
-        run(zig("build-obj", *flags, CSRC / "blake3.zig", f"-femit-bin={partial}"), output.name)
+        run(zig("build-obj", *flags, CSRC / "base" / "blake3.zig", f"-femit-bin={partial}"), output.name)
 
-    make(output, [CSRC / "blake3.zig"], [arch, abi], step)
+    make(output, [CSRC / "base" / "blake3.zig"], [arch, abi], step)
     functions = ("rc_blake3", "rc_blake3_init", "rc_blake3_update", "rc_blake3_final")
-    return [CSRC / "rc_blake3_avx2.c", output], [f"-Wl,--wrap={name}" for name in functions]
+    return [WIDE, output], [f"-Wl,--wrap={name}" for name in functions]
 
 
 def crypto_sources() -> list[Path]:
-    return [CSRC / f"{name}.zig" for name in CRYPTO]
+    return [CSRC / "base" / f"{name}.zig" for name in CRYPTO]
 
 
 def cdef() -> str:
-    """The part of rc.h between the cffi marks: the header text is the binding."""
-    text = (CSRC / "rc.h").read_text()
-    found = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.S)
-    if not found:
-        raise BuildError("csrc/rc.h has no cffi marks")
-    return found.group(1)
+    """What stands between the cffi marks of the two headers: the header text is the binding."""
+    parts = []
+    for name in BINDING:
+        found = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", (CSRC / name).read_text(), re.S)
+        if not found:
+            raise BuildError(f"csrc/{name} has no cffi marks")
+        parts.append(found.group(1))
+    return "".join(parts)
 
 
 def native() -> None:
@@ -203,13 +181,13 @@ def native() -> None:
     if arch not in CPU:
         raise BuildError(f"no build for {arch}: {', '.join(CPU)} only")
     abi = libc_abi()
-    sources = [CSRC / name for name in SOURCES]
+    sources = sources_of("native")
     output = PACKAGE / "_native.abi3.so"
 
     def step(partial: Path) -> None:
         ffi = cffi.FFI()
         ffi.cdef(cdef())
-        ffi.set_source("recompiler._native", '#include "rc.h"')
+        ffi.set_source("recompiler._native", "".join(f'#include "{name}"\n' for name in BINDING))
         wrapper = partial.parent / "_native.c"
         with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):  # it says that it generates
             ffi.emit_c_code(str(wrapper))
@@ -236,7 +214,7 @@ def native() -> None:
         link = ["-shared", "-s", "-Wl,--gc-sections", "-Wl,-z,relro,-z,now", *wrap]
         run(zig("cc", *target, *WARNINGS, *flags, *link, *sources, *objects, "-o", partial), "the extension")
 
-    inputs = [*sources, *headers(), *crypto_sources(), CSRC / "rc_blake3_avx2.c"]
+    inputs = [*sources, *headers(), *crypto_sources(), WIDE]
     make(output, inputs, [arch, abi, *RELEASE, *WARNINGS], step)
 
 
@@ -267,7 +245,7 @@ def stub(target: str, development: bool) -> None:
     """tools/recompiler/stubs/stub-TARGET[-dev]: the static loader."""
     arch = target.split("-", maxsplit=1)[0]
     wasm3 = wasm3_sources()
-    ours = [*(CSRC / name for name in SOURCES + STUB_SOURCES), *sorted(LOADER.glob("*.c"))]
+    ours = [*sources_of("stub"), *sorted(LOADER.glob("*.c"))]
     theirs = sorted(wasm3.glob("m3_*.c"))
     output = PACKAGE / "stubs" / f"stub-{target}{'-dev' if development else ''}"
     defines = [f'-DRECOMPILER_VERSION="{VERSION}"', f'-DRECOMPILER_TARGET="{target}"']
@@ -289,7 +267,7 @@ def stub(target: str, development: bool) -> None:
         flags = [*WARNINGS, *RELEASE, *SMALL, "-Os", *defines, f"-I{CSRC}", f"-I{LOADER}"]
         flags += [*WASM3_DEFINES, "-isystem", str(wasm3)]
         for source in ours:
-            item = partial.parent / (source.stem + ".o")
+            item = partial.parent / f"{source.parent.name}-{source.stem}.o"
             run(zig("cc", *platform_flags, *flags, "-c", source, "-o", item), source.name)
             objects.append(item)
         # The flags of the link are those of Zig's own memset and memcpy too: -Os would make them loops over bytes.
@@ -324,12 +302,10 @@ def engine() -> None:
     if not library.exists() or abi != "gnu":
         say(f"engine: left out, wasmtime's wheel has no library for {arch} and {abi}")
         return
-    folder = CSRC / "engine"
     settings = BUILD / "engine" / "engine_settings.h"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(aot.header())
-    wasi = [name for name in STUB_SOURCES if name.startswith("rc_wasi") or name in ("rc_sandbox.c", "rc_seccomp.c")]
-    sources = [*sorted(folder.glob("*.c")), *(CSRC / name for name in [*SOURCES, *wasi])]
+    sources = sources_of("rc-engine")
     output = PACKAGE / "engine" / "rc-engine"
     # Found where it was linked, and where the wheel lies beside this package.
     path = [f"-Wl,-rpath,{library.parent}", f"-Wl,-rpath,$ORIGIN/../../wasmtime/{library.parent.name}"]
@@ -341,17 +317,16 @@ def engine() -> None:
         crypto = crypto_object(arch, abi)
         run(zig("cc", *target, *flags, *sources, crypto, *link, "-o", partial), "rc-engine")
 
-    inputs = [*sources, *headers(), *folder.glob("*.h"), settings, *crypto_sources()]
+    inputs = [*sources, *headers(), settings, *crypto_sources()]
     make(output, inputs, [*target, *flags, *link], step)
 
-    client = [*sorted((folder / "vkexec").glob("*.c")), *(CSRC / name for name in CLIENT_SOURCES)]
+    client = sources_of("vkexec")
     static = ["-target", f"{arch}-linux-musl", f"-mcpu={CPU[arch]}", *WARNINGS, *RELEASE, *SMALL, "-static", "-s"]
 
     def link_client(partial: Path) -> None:
         run(zig("cc", *static, f"-I{CSRC}", "-Wl,--gc-sections", *client, "-o", partial), "vkexec")
 
-    client_inputs = [*client, *headers(), *(folder / "vkexec").glob("*.h")]
-    make(output.with_name("vkexec"), client_inputs, static, link_client)
+    make(output.with_name("vkexec"), [*client, *headers()], static, link_client)
 
 
 def lifted() -> None:
@@ -363,11 +338,10 @@ def lifted() -> None:
     if not library.exists() or libc_abi() != "gnu" or arch != "x86_64":
         say(f"rc-lifted: left out, its syscalls are those of x86-64, this is {arch}")
         return
-    folder = CSRC / "engine"
     settings = BUILD / "lifted" / "engine_settings.h"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(aot.header())
-    sources = [*sorted((folder / "lifted").glob("*.c")), CSRC / "rc_error.c", CSRC / "rc_seccomp.c"]
+    sources = sources_of("rc-lifted")
     flags = [
         "-target",
         f"{arch}-linux-gnu",
@@ -383,7 +357,7 @@ def lifted() -> None:
     def step(partial: Path) -> None:
         run(zig("cc", *flags, *sources, *link, "-o", partial), "rc-lifted")
 
-    inputs = [*sources, *headers(), *folder.glob("*.h"), *folder.glob("lifted/*.h"), settings]
+    inputs = [*sources, *headers(), settings]
     make(PACKAGE / "engine" / "rc-lifted", inputs, [*flags, *link], step)
 
 
@@ -429,7 +403,7 @@ def links(command: Sequence[str | Path]) -> bool:
 
 def fuzz_with(name: str, compiler: list[str | Path]) -> None:
     """build/fuzz/NAME/fuzz_X for each csrc/fuzz/fuzz_X.c: the library instrumented, the driver not."""
-    library = [CSRC / source for source in SOURCES + STUB_SOURCES]
+    library = sources_of("stub")
     driver = CSRC / "fuzz" / "driver.c"
     crypto = crypto_object(platform.machine(), libc_abi())
     archive = BUILD / "fuzz" / name / "library.a"
@@ -437,7 +411,7 @@ def fuzz_with(name: str, compiler: list[str | Path]) -> None:
     plain = [flag for flag in command if not str(flag).startswith("-fsanitize-coverage")]
 
     def compile_library(partial: Path) -> None:
-        objects = [partial.parent / f"{source.stem}.o" for source in library]
+        objects = [partial.parent / f"{source.parent.name}-{source.stem}.o" for source in library]
         for source, item in zip(library, objects, strict=True):
             run([*command, "-c", source, "-o", item], source.name)
         run(zig("ar", "rcs", partial, *objects), partial.name)

@@ -2,8 +2,8 @@
 #ifndef LOADER_END_H
 #define LOADER_END_H
 
-#include "rc.h"
-#include "rc_wire.h"
+#include "base/base.h"
+#include "wire/wire.h"
 
 enum { END_REFUSED = 125 };
 

@@ -2,8 +2,8 @@
 #ifndef LOADER_ENGINE_H
 #define LOADER_ENGINE_H
 
-#include "rc.h"
-#include "rc_wasi.h"
+#include "format/format.h"
+#include "wasi/wasi.h"
 
 /* Lets the C stack grow to what deep recursion of a guest needs: before rc_sandbox_lock. */
 void engine_prepare(void);

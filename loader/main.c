@@ -15,12 +15,12 @@
 
 #include "end.h"
 #include "engine.h"
+#include "format/format.h"
 #include "policy.h"
-#include "rc.h"
-#include "rc_sandbox.h"
-#include "rc_sock.h"
-#include "rc_wasi.h"
-#include "rc_wire.h"
+#include "sandbox/sandbox.h"
+#include "wasi/wasi.h"
+#include "wire/sock.h"
+#include "wire/wire.h"
 
 #define DEFAULT_PUBKEYS "/etc/recompiler/keys/pubkeys.json"
 #define DEFAULT_RUN_DIR "/run/vkernel"

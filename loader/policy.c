@@ -1,7 +1,7 @@
 /* In: a verified manifest. Out: the one number of it that the stub enforces; all others are the vkernel's. */
 #include "policy.h"
 
-#include "rc_json.h"
+#include "base/json.h"
 
 uint64_t policy_memory_bytes(const uint8_t *manifest, size_t len) {
     static const char *const path[] = {"policy", "limits", "memory_bytes"};

@@ -1,7 +1,7 @@
 """The syscalls of this vkernel. In: a number of x86-64. Out: the row that says what it takes and who serves it.
 
 The table is the documentation: `full` is Linux's behaviour, `partial` is it with the limits of the remark;
-docs/wire.md and csrc/rc_sys.h say the same numbers and letters; a test holds them equal.
+docs/wire.md and csrc/base/sys.h say the same numbers and letters; a test holds them equal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 /* In: a process just cloned for a container, its working directory the container's root. Out: the same process inside
  * its confinement, and the bits of what is in force. A step that this kernel or this user cannot have is left out and
  * its bit is missing; which bits must not be missing is the caller's `required`. */
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>

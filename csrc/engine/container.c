@@ -1,6 +1,6 @@
 /* In: a root directory, limits, a policy. Out: a confined process, the first of its container, that serves (guests.c).
  * Nothing survives it: without its zygote, or without who asked for it, it ends, and with it all its guests. */
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>

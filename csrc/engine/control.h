@@ -3,7 +3,7 @@
 #ifndef CONTROL_H
 #define CONTROL_H
 
-#include "rc.h"
+#include "base/base.h"
 
 enum { CONTROL_MAGIC = 0x31454352 /* "RCE1" */, CONTROL_VALUES = 6, CONTROL_FDS = 4, CONTROL_DATA = 128 << 10 };
 

@@ -7,9 +7,9 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "control.h"
-#include "rc_wasi.h"
-#include "wasmtime_api.h"
+#include "engine/control.h"
+#include "engine/wasmtime/api.h"
+#include "wasi/wasi.h"
 
 /* ---- load.c: verified bytes to a module that every fork shares */
 struct engine {
@@ -141,7 +141,7 @@ _Noreturn void trap_end(const wasm_trap_t *trap);
 /* Ends this process before its guest began: one line on fd 2, status 125. */
 _Noreturn void process_refuse(const struct rc_error *err);
 
-/* ---- sys_host.c: struct rc_sys in this process */
+/* ---- engine/linux/wasi/table.c: struct rc_sys in this process */
 struct rc_sys *sys_host(const struct container *c);
 
 #endif

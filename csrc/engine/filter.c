@@ -9,11 +9,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine.h"
-#include "rc_seccomp.h"
-#include "sys_host.h"
+#include "engine/engine.h"
+#include "engine/linux/wasi/sys_host.h"
+#include "sandbox/seccomp.h"
 
-/* A row of the lives: rc_seccomp.h's kinds, and SELF: the argument is this process's pid. */
+/* A row of the lives: sandbox/seccomp.h's kinds, and SELF: the argument is this process's pid. */
 enum { ANY = RC_SECCOMP_ANY, EQUAL = RC_SECCOMP_EQUAL, WITHOUT = RC_SECCOMP_WITHOUT, SELF };
 struct rule {
     int nr;

@@ -1,6 +1,6 @@
 /* In: records on a container's control socket. Out: guests, what their policy refused them, and how they ended. This is
  * the loop of a container's first process. */
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* In: a container's root and network rules. Out: a Landlock domain (landlock(7)) that holds even if the root were left:
  * no path outside it, nothing executed, no device made, no TCP port that no rule names, no signal to the outside. */
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <linux/landlock.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* In: an artifact's fd, its digest from the signed manifest. Out: a module mapped from exactly the bytes that were
  * hashed. A .cwasm is native code that is not checked again: whoever can change it after the hash runs what he likes,
  * so it is copied into a memfd that nobody can write to, hashed there, and mapped from there. */
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "engine.h"
-#include "rc_sandbox.h"
+#include "engine/engine.h"
+#include "sandbox/sandbox.h"
 
 /* The stack of a main thread bounds what a guest's may be (aot.py, max_wasm_stack). */
 enum { STACK = 8 << 20 };

@@ -1,5 +1,5 @@
 /* In: a spawn record, in a process forked for it. Out: the guest's effects and the status it ends with. */
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -49,7 +49,7 @@ static void plain_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-enum { OPEN_FILES_MAX = 65536 }; /* sys_host.c has no room for more */
+enum { OPEN_FILES_MAX = 65536 }; /* engine/linux/wasi/table.c has no room for more */
 
 static int limit(const struct container *c, const char *cwd, struct rc_error *err) {
     const rlim_t most = c->is.open_files < OPEN_FILES_MAX ? c->is.open_files : OPEN_FILES_MAX;

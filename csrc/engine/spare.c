@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "engine.h"
+#include "engine/engine.h"
 
 #define NAME "rc-engine"
 enum { QUIET_MS = 2 }; /* before one is made: who starts many at once has the CPU for them */

@@ -1,5 +1,5 @@
 /* In: how a guest ended against its will. Out: the death that Linux gives a native program for it. */
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <signal.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* In: a control socket. Out: containers forked from one loaded module. This process verifies and loads once, gives up
  * every way to new code, and then only forks; it never runs a guest. */
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -50,9 +50,11 @@ static void hit(uintptr_t edge) {
 void __sanitizer_cov_trace_pc_guard_init(uint32_t *start, uint32_t *stop) {
     static uint32_t guards;
 
-    for (; start < stop; start++)
-        if (!*start)
+    for (; start < stop; start++) {
+        if (!*start) {
             *start = ++guards;
+        }
+    }
 }
 
 void __sanitizer_cov_trace_pc_guard(uint32_t *guard) {
@@ -68,8 +70,9 @@ static uint8_t magnitude(uint8_t count) {
     static const uint8_t least[] = {1, 2, 3, 4, 8, 16, 32, 128};
     uint8_t bit = 0;
 
-    while (bit < 7 && count >= least[bit + 1])
+    while (bit < 7 && count >= least[bit + 1]) {
         bit++;
+    }
     return (uint8_t)(1u << bit);
 }
 
@@ -81,12 +84,13 @@ static int news(void) {
         uint64_t any;
 
         memcpy(&any, hits + word, sizeof any);
-        for (size_t i = word; any && i < word + 8; i++)
+        for (size_t i = word; any && i < word + 8; i++) {
             if (hits[i] && !(seen[i] & magnitude(hits[i]))) {
                 edges += !seen[i];
                 seen[i] |= magnitude(hits[i]);
                 found++;
             }
+        }
     }
     return found;
 }
@@ -119,13 +123,15 @@ static void insert(uint8_t *buf, size_t *len, size_t at, const uint8_t *from, si
 }
 
 static void flip_bit(uint8_t *buf, size_t *len) {
-    if (*len)
+    if (*len) {
         buf[below(*len)] ^= (uint8_t)(1u << below(8));
+    }
 }
 
 static void set_byte(uint8_t *buf, size_t *len) {
-    if (*len)
+    if (*len) {
         buf[below(*len)] = (uint8_t)draw();
+    }
 }
 
 /* A little-endian integer of 2, 4 or 8 bytes becomes one that readers stumble over. */
@@ -135,13 +141,16 @@ static void set_field(uint8_t *buf, size_t *len) {
     size_t width = (size_t)2 << below(3), at;
     uint64_t value = 0;
 
-    if (*len < width)
+    if (*len < width) {
         return;
+    }
     at = below(*len - width + 1);
-    if (below(2))
+    if (below(2)) {
         at -= at % width;
-    for (size_t i = width; i-- > 0;)
+    }
+    for (size_t i = width; i-- > 0;) {
         value = value << 8 | buf[at + i];
+    }
     switch (below(4)) {
     case 0:
         value = edge_values[below(sizeof edge_values / sizeof edge_values[0])];
@@ -155,15 +164,17 @@ static void set_field(uint8_t *buf, size_t *len) {
     default:
         value = below(64) * 16;
     }
-    for (size_t i = 0; i < width; i++)
+    for (size_t i = 0; i < width; i++) {
         buf[at + i] = (uint8_t)(value >> 8 * i);
+    }
 }
 
 static void cut_out(uint8_t *buf, size_t *len) {
     size_t at = below(*len), count = 1 + below(below(4) ? 16 : *len);
 
-    if (!*len)
+    if (!*len) {
         return;
+    }
     count = count < *len - at ? count : *len - at;
     memmove(buf + at, buf + at + count, *len - at - count);
     *len -= count;
@@ -179,8 +190,9 @@ static void insert_random(uint8_t *buf, size_t *len) {
     size_t count = 1 + below(sizeof bytes);
     uint8_t fill = (uint8_t)draw();
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         bytes[i] = count > 8 ? fill : (uint8_t)draw();
+    }
     insert(buf, len, below(*len + 1), bytes, count);
 }
 
@@ -194,15 +206,18 @@ static void write_word(uint8_t *buf, size_t *len) {
     size_t count = 0, at = below(*len + 1);
     const struct fuzz_word *word;
 
-    while (fuzz_words && fuzz_words[count].bytes)
+    while (fuzz_words && fuzz_words[count].bytes) {
         count++;
-    if (!count)
+    }
+    if (!count) {
         return;
+    }
     word = &fuzz_words[below(count)];
-    if (below(2) || word->size > *len - at)
+    if (below(2) || word->size > *len - at) {
         insert(buf, len, at, (const uint8_t *)word->bytes, word->size);
-    else
+    } else {
         memcpy(buf + at, word->bytes, word->size);
+    }
 }
 
 /* The head of this input and the tail of another one. */
@@ -210,10 +225,12 @@ static void join(uint8_t *buf, size_t *len) {
     const struct input *other = &corpus[below(corpus_count)];
     size_t head = below(*len + 1), from = below(other->len + 1), count = other->len - from;
 
-    if (count > INPUT_MAX - head)
+    if (count > INPUT_MAX - head) {
         count = INPUT_MAX - head;
-    if (count)
+    }
+    if (count) {
         memcpy(buf + head, other->bytes + from, count);
+    }
     *len = head + count;
 }
 
@@ -230,8 +247,9 @@ static void keep(const uint8_t *bytes, size_t len) {
     free(slot->bytes);
     slot->bytes = malloc(len + 1);
     slot->len = len;
-    if (!slot->bytes)
+    if (!slot->bytes) {
         abort();
+    }
     memcpy(slot->bytes, bytes, len);
 }
 
@@ -239,8 +257,9 @@ static void keep(const uint8_t *bytes, size_t len) {
 static int run(const uint8_t *bytes, size_t len) {
     uint8_t *exact = malloc(len ? len : 1);
 
-    if (!exact)
+    if (!exact) {
         abort();
+    }
     memcpy(exact, bytes, len);
     memset(hits, 0, sizeof hits);
     LLVMFuzzerTestOneInput(exact, len);
@@ -255,8 +274,9 @@ static void on_alarm(int number) {
 
     (void)number;
     if (executions == last) {
-        if (write(2, message, sizeof message - 1) < 0)
+        if (write(2, message, sizeof message - 1) < 0) {
             _exit(3);
+        }
         abort();
     }
     last = executions;
@@ -269,8 +289,9 @@ static uint8_t *read_file(const char *path, size_t *len) {
 
     if (!file || !bytes) {
         free(bytes);
-        if (file)
+        if (file) {
             fclose(file);
+        }
         return NULL;
     }
     *len = fread(bytes, 1, INPUT_MAX, file);
@@ -291,12 +312,14 @@ static int load(const char *folder, uint8_t *scratch, uint64_t *scratch_len) {
         size_t len;
         uint8_t *bytes;
 
-        if (entry->d_name[0] == '.')
+        if (entry->d_name[0] == '.') {
             continue;
+        }
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         bytes = read_file(path, &len);
-        if (!bytes)
+        if (!bytes) {
             continue;
+        }
         memcpy(scratch, bytes, len);
         *scratch_len = len;
         run(bytes, len);
@@ -328,15 +351,19 @@ static void fuzz(double duration, uint8_t *buf, uint64_t *shared_len) {
         size_t len = parent->len, count = (size_t)1 << below(5);
 
         memcpy(buf, parent->bytes, len);
-        while (count--)
+        while (count--) {
             mutations[below(sizeof mutations / sizeof mutations[0])](buf, &len);
+        }
         *shared_len = len;
-        if (run(buf, len))
+        if (run(buf, len)) {
             keep(buf, len);
-        if (executions % 64)
+        }
+        if (executions % 64) {
             continue;
-        if (seconds() - started >= duration)
+        }
+        if (seconds() - started >= duration) {
             break;
+        }
         if (seconds() >= next) {
             report("running", started);
             next += 10;
@@ -365,8 +392,9 @@ static uint8_t *share(const char *path) {
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     void *map = MAP_FAILED;
 
-    if (fd >= 0 && !ftruncate(fd, (off_t)(8 + INPUT_MAX)))
+    if (fd >= 0 && !ftruncate(fd, (off_t)(8 + INPUT_MAX))) {
         map = mmap(NULL, 8 + INPUT_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    }
     if (map == MAP_FAILED) {
         perror(path);
         exit(2);
@@ -382,20 +410,22 @@ int main(int argc, char **argv) {
     int i = 1;
 
     if (argc > 1 && !strcmp(argv[1], "--replay")) {
-        for (i = 2; i < argc; i++)
+        for (i = 2; i < argc; i++) {
             replay(argv[i]);
+        }
         return 0;
     }
     random_state = (unsigned long long)time(NULL);
     for (; i + 1 < argc && !strncmp(argv[i], "--", 2); i += 2) {
-        if (!strcmp(argv[i], "--seconds"))
+        if (!strcmp(argv[i], "--seconds")) {
             duration = atof(argv[i + 1]);
-        else if (!strcmp(argv[i], "--seed"))
+        } else if (!strcmp(argv[i], "--seed")) {
             random_state = strtoull(argv[i + 1], NULL, 0);
-        else if (!strcmp(argv[i], "--current"))
+        } else if (!strcmp(argv[i], "--current")) {
             current = argv[i + 1];
-        else
+        } else {
             break;
+        }
     }
     if (i < argc && !strncmp(argv[i], "--", 2)) {
         fprintf(stderr, "usage: %s [--seconds N] [--seed S] [--current FILE] CORPUS_DIR... | --replay FILE...\n",
@@ -406,11 +436,14 @@ int main(int argc, char **argv) {
     shared = share(current);
     signal(SIGALRM, on_alarm);
     alarm(HANG_SECONDS);
-    for (; i < argc; i++)
-        if (load(argv[i], shared + 8, (uint64_t *)shared))
+    for (; i < argc; i++) {
+        if (load(argv[i], shared + 8, (uint64_t *)shared)) {
             return 2;
-    if (!corpus_count)
+        }
+    }
+    if (!corpus_count) {
         keep((const uint8_t *)"", 0);
+    }
     seed_edges = edges;
     printf("%zu seeds, %llu edges\n", corpus_count, edges);
     fuzz(duration, shared + 8, (uint64_t *)shared);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../rc_json.h"
+#include "base/json.h"
 #include "fuzz.h"
 
 const struct fuzz_word fuzz_words[] = {
@@ -28,8 +28,9 @@ const struct fuzz_word fuzz_words[] = {
 };
 
 static void expect(int promise) {
-    if (!promise)
+    if (!promise) {
         abort();
+    }
 }
 
 /* Every string of a valid document can be copied, and fits into as many bytes as it is long when escaped. */
@@ -69,8 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!rc_json_valid(data, size, &rules[i], &err)) {
             expect(err.code == 0);
             strings(data, size, &rules[i]);
-        } else
+        } else {
             expect(err.code == rules[i].code && err.offset <= size);
+        }
     }
     return 0;
 }

@@ -1,5 +1,5 @@
 /* In: any bytes as a pubkeys.json. */
-#include "../rc.h"
+#include "format/format.h"
 #include "fuzz.h"
 
 const struct fuzz_word fuzz_words[] = {
@@ -21,7 +21,8 @@ const struct fuzz_word fuzz_words[] = {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct rc_error err;
 
-    for (int default_store = 0; default_store < 2; default_store++)
+    for (int default_store = 0; default_store < 2; default_store++) {
         rc_keystore_free(rc_keystore_parse(data, size, default_store, &err));
+    }
     return 0;
 }

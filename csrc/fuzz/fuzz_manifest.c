@@ -1,7 +1,7 @@
 /* In: any bytes as a manifest, with and without a statement that it may be true of. */
 #include <string.h>
 
-#include "../rc.h"
+#include "format/format.h"
 #include "fuzz.h"
 
 const struct fuzz_word fuzz_words[] = {
@@ -30,8 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct rc_statement st = {.kind = 1, .section_count = 4, .subject = "demo/hello"};
     struct rc_error err;
 
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         st.section[i] = (struct rc_section){.type = (uint32_t)i + 1, .size = 123};
+    }
     rc_manifest_check(data, size, NULL, &err);
     rc_manifest_check(data, size, &st, &err);
     return 0;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../rc_keys.h"
-#include "../rc_trailer.h"
+#include "format/keys.h"
+#include "format/trailer.h"
 #include "fuzz.h"
 
 #define NOW 1800000000
@@ -25,8 +25,9 @@ int __wrap_rc_ed25519_verify(const uint8_t key[32], const uint8_t signature[64],
 }
 
 static const char *hex(const uint8_t bytes[32], char out[65]) {
-    for (int i = 0; i < 32; i++)
+    for (int i = 0; i < 32; i++) {
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+    }
     return out;
 }
 
@@ -43,8 +44,9 @@ static struct rc_keystore *store(uint8_t id[32]) {
              "\"minimum\":[{\"subject\":\"demo/hello\",\"security_version\":1}]}",
              hex(id, id_text), hex(public_key, pub_text));
     made = rc_keystore_parse((const uint8_t *)text, strlen(text), 0, &err);
-    if (!made)
+    if (!made) {
         abort();
+    }
     return made;
 }
 
@@ -54,8 +56,9 @@ static int make_true(uint8_t *file, size_t size, const uint8_t id[32]) {
     struct rc_trailer t;
     struct rc_error err;
 
-    if (size < RC_FOOTER_SIZE || rc_trailer_read(&source, &t, &err) || rc_records_check(&t, &err))
+    if (size < RC_FOOTER_SIZE || rc_trailer_read(&source, &t, &err) || rc_records_check(&t, &err)) {
         return 0;
+    }
     memcpy(file + t.statement_off + RC_STATEMENT_SIZE + 16, id, 32);
     for (int i = 0; t.statement.kind == RC_EXECUTABLE && i < t.statement.section_count; i++) {
         const struct rc_section *s = &t.statement.section[i];
@@ -72,19 +75,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct rc_error err;
     uint8_t *copy;
 
-    if (!keys)
+    if (!keys) {
         keys = store(id);
+    }
     lenient = 0;
-    if (!rc_verify_bytes(data, size, keys, NOW, 1, &out, &err))
+    if (!rc_verify_bytes(data, size, keys, NOW, 1, &out, &err)) {
         abort(); /* a forgery: no seed is signed by this store's key */
+    }
     copy = malloc(size + 1);
-    if (!copy)
+    if (!copy) {
         return 0;
+    }
     memcpy(copy, data, size);
     if (make_true(copy, size, id)) {
         lenient = 1;
-        if (!rc_verify_bytes(copy, size, keys, NOW, 1, &out, &err))
+        if (!rc_verify_bytes(copy, size, keys, NOW, 1, &out, &err)) {
             rc_verified_free(&out);
+        }
     }
     free(copy);
     return 0;

@@ -1,5 +1,5 @@
 /* In: any bytes as a WebAssembly module, for the structural check and for the walk before the engine. */
-#include "../rc.h"
+#include "format/format.h"
 #include "fuzz.h"
 
 const struct fuzz_word fuzz_words[] = {

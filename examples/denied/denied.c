@@ -14,9 +14,10 @@ int main(void) {
     report("mkdir /loot", mkdir("/loot", 0700));
     /* The network rules name no address. */
     int fd = rc_socket(RC_AF_INET, RC_SOCK_STREAM);
-    if (fd < 0)
+    if (fd < 0) {
         report("socket", fd);
-    else
+    } else {
         report("connect 127.0.0.1:25", rc_connect_inet(fd, 127, 0, 0, 1, 25));
+    }
     return 0;
 }

@@ -18,19 +18,23 @@ static int by_name(const void *a, const void *b) {
 
 static int list(const char *path) {
     DIR *directory = opendir(path);
-    if (!directory)
+    if (!directory) {
         return fail("opendir", path);
+    }
     char *names[64];
     size_t count = 0;
-    for (struct dirent *entry; (entry = readdir(directory)) && count < 64;)
-        if (entry->d_name[0] != '.')
+    for (struct dirent *entry; (entry = readdir(directory)) && count < 64;) {
+        if (entry->d_name[0] != '.') {
             names[count++] = strdup(entry->d_name);
+        }
+    }
     closedir(directory);
     qsort(names, count, sizeof names[0], by_name);
     for (size_t i = 0; i < count; i++) {
         struct stat st;
-        if (stat(names[i], &st) != 0)
+        if (stat(names[i], &st) != 0) {
             return fail("stat", names[i]);
+        }
         printf("%s%s %lld bytes\n", names[i], S_ISDIR(st.st_mode) ? "/" : "",
                S_ISDIR(st.st_mode) ? 0 : (long long)st.st_size);
         free(names[i]);
@@ -44,8 +48,9 @@ int main(int argc, char **argv) {
         return 2;
     }
     FILE *in = fopen(argv[1], "r");
-    if (!in)
+    if (!in) {
         return fail("open", argv[1]);
+    }
     long words = 0;
     int inside = 0;
     for (int c; (c = getc(in)) != EOF;) {
@@ -55,10 +60,12 @@ int main(int argc, char **argv) {
     fclose(in);
 
     FILE *out = fopen(argv[2], "a");
-    if (!out)
+    if (!out) {
         return fail("open", argv[2]);
+    }
     fprintf(out, "%s has %ld words\n", argv[1], words);
-    if (fclose(out) != 0)
+    if (fclose(out) != 0) {
         return fail("write", argv[2]);
+    }
     return list("/");
 }

@@ -30,8 +30,9 @@ static void show(int fd) {
     } else {
         printf("ok %.*s\n", (int)strcspn(bytes, "\n"), (bytes[got] = 0, bytes));
     }
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+    }
 }
 
 static void try_open(char **w) {
@@ -40,16 +41,19 @@ static void try_open(char **w) {
 static void try_write(char **w) {
     int fd = open(w[0], O_WRONLY | O_CREAT, 0666);
     say(fd < 0 ? -1 : write(fd, "owned\n", 6));
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+    }
 }
 static void try_list(char **w) {
     DIR *d = opendir(w[0]);
-    if (!d)
+    if (!d) {
         return say(-1);
+    }
     printf("ok");
-    for (struct dirent *e; (e = readdir(d));)
+    for (struct dirent *e; (e = readdir(d));) {
         printf(" %s", e->d_name);
+    }
     puts("");
     closedir(d);
 }
@@ -81,8 +85,9 @@ static void try_readlink(char **w) {
 /* A link outwards of its own making, then through it. */
 static void try_through(char **w) {
     unlink("/own");
-    if (symlink(w[0], "/own") < 0)
+    if (symlink(w[0], "/own") < 0) {
         return say(-1);
+    }
     show(open(w[1], O_RDONLY));
 }
 /* path_open as it is, without libc's search for a preopened directory. */
@@ -110,8 +115,9 @@ static void try_fd(char **w) {
 static void try_all(char **w) {
     struct stat st;
     int found = 0;
-    for (int fd = atoi(w[0]); fd < atoi(w[1]); fd++)
+    for (int fd = atoi(w[0]); fd < atoi(w[1]); fd++) {
         found += fstat(fd, &st) == 0;
+    }
     printf("%d found\n", found);
 }
 static void try_renumber(char **w) {
@@ -132,11 +138,13 @@ static void try_poll(char **w) {
 /* Takes every number that there is, then a few more. */
 static void try_hoard(char **w) {
     int count = 0, fds[4096];
-    while (count < 4096 && (fds[count] = open("/", O_RDONLY | O_DIRECTORY)) >= 0)
+    while (count < 4096 && (fds[count] = open("/", O_RDONLY | O_DIRECTORY)) >= 0) {
         count++;
+    }
     int why = errno;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         close(fds[i]);
+    }
     errno = why;
     printf("%s after %s %s\n", strerror(errno), count < atoi(w[0]) ? "fewer than" : "at least", w[0]);
 }
@@ -148,27 +156,31 @@ static void try_connect(char **w) {
     int fd = rc_socket(RC_AF_INET, atoi(w[2]) ? RC_SOCK_DGRAM : RC_SOCK_STREAM);
     sscanf(w[0], "%u.%u.%u.%u", &a, &b, &c, &d);
     say(fd < 0 ? fd : rc_connect_inet(fd, a, b, c, d, (unsigned short)atoi(w[1])));
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+    }
 }
 static void try_bind(char **w) {
     int fd = rc_socket(RC_AF_INET, RC_SOCK_STREAM);
     say(fd < 0 ? fd : rc_bind_inet(fd, 0, 0, 0, 0, (unsigned short)atoi(w[0])));
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+    }
 }
 static void try_listen(char **w) {
     int fd = rc_socket(RC_AF_INET, RC_SOCK_STREAM);
     (void)w;
     say(fd < 0 ? fd : rc_listen(fd, 1));
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+    }
 }
 static void try_socket(char **w) {
     int fd = rc_socket(atoi(w[0]), atoi(w[1]));
     say(fd);
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+    }
 }
 static void try_accept(char **w) {
     say(accept(atoi(w[0]), NULL, NULL));
@@ -179,15 +191,17 @@ static void try_accept(char **w) {
 static void try_grow(char **w) {
     static char *volatile kept;
     int mib = 0;
-    for (; mib < 100000 && (kept = malloc(1 << 20)); mib++)
+    for (; mib < 100000 && (kept = malloc(1 << 20)); mib++) {
         memset(kept, 1, 1 << 20);
+    }
     printf("%s %s MiB\n", mib <= atoi(w[0]) ? "at most" : "more than", w[0]);
 }
 static void try_fill(char **w) {
     static char block[65536];
     int kib = 0, fd = open("/filling", O_WRONLY | O_CREAT, 0666);
-    while (kib < 1 << 20 && write(fd, block, sizeof block) == sizeof block)
+    while (kib < 1 << 20 && write(fd, block, sizeof block) == sizeof block) {
         kib += 64;
+    }
     printf("%s %s KiB\n", kib <= atoi(w[0]) ? "at most" : "more than", w[0]);
     close(fd);
     unlink("/filling");
@@ -198,8 +212,9 @@ static void try_inodes(char **w) {
     mkdir("/many", 0777);
     for (; count < 200000; count++) {
         snprintf(name, sizeof name, "/many/%d", count);
-        if (symlink("x", name) < 0)
+        if (symlink("x", name) < 0) {
             break;
+        }
     }
     printf("%s, %s %s\n", strerror(errno), count <= atoi(w[0]) ? "at most" : "more than", w[0]);
 }
@@ -278,11 +293,14 @@ static const struct {
 int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         char *word[5] = {"", "", "", "", ""}, *rest = argv[i];
-        for (int k = 0; k < 4 && rest; k++)
+        for (int k = 0; k < 4 && rest; k++) {
             word[k] = strsep(&rest, " ");
-        for (size_t k = 0; k < sizeof verbs / sizeof *verbs; k++)
-            if (strcmp(verbs[k].verb, word[0]) == 0)
+        }
+        for (size_t k = 0; k < sizeof verbs / sizeof *verbs; k++) {
+            if (strcmp(verbs[k].verb, word[0]) == 0) {
                 verbs[k].make(word + 1);
+            }
+        }
         fflush(stdout);
     }
     return 0;

@@ -39,8 +39,9 @@ static uint32_t turn(uint32_t x, int n) {
 
 static void sha256_block(uint32_t state[8], const uint8_t block[64]) {
     uint32_t w[64], v[8];
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 16; i++) {
         w[i] = (uint32_t)block[4 * i] << 24 | block[4 * i + 1] << 16 | block[4 * i + 2] << 8 | block[4 * i + 3];
+    }
     for (int i = 16; i < 64; i++) {
         uint32_t a = w[i - 15], b = w[i - 2];
         w[i] = w[i - 16] + w[i - 7] + (turn(a, 7) ^ turn(a, 18) ^ a >> 3) + (turn(b, 17) ^ turn(b, 19) ^ b >> 10);
@@ -54,16 +55,18 @@ static void sha256_block(uint32_t state[8], const uint8_t block[64]) {
         v[4] += t;
         v[0] = t + u;
     }
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) {
         state[i] += v[i];
+    }
 }
 
 static uint64_t sha256(int times) {
     uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     uint8_t block[64];
-    for (unsigned i = 0; i < sizeof block; i++)
+    for (unsigned i = 0; i < sizeof block; i++) {
         block[i] = (uint8_t)next();
+    }
     for (int i = 0; i < times * 1000; i++) {
         sha256_block(state, block);
         memcpy(block, state, sizeof state);
@@ -78,11 +81,13 @@ static uint64_t sieve(int times) {
     while (times--) {
         memset(composite, 0, N);
         for (int i = 2; i < N; i++) {
-            if (composite[i])
+            if (composite[i]) {
                 continue;
+            }
             count++;
-            for (int64_t j = (int64_t)i * i; j < N; j += i)
+            for (int64_t j = (int64_t)i * i; j < N; j += i) {
                 composite[j] = 1;
+            }
         }
     }
     free(composite);
@@ -92,17 +97,22 @@ static uint64_t sieve(int times) {
 static uint64_t matmul(int times) {
     enum { N = 160 };
     static double a[N][N], b[N][N], c[N][N];
-    for (int i = 0; i < N; i++)
-        for (int j = 0; j < N; j++)
+    for (int i = 0; i < N; i++) {
+        for (int j = 0; j < N; j++) {
             a[i][j] = (double)(i - j) / N, b[i][j] = (double)(i * j % 7);
-    while (times--)
-        for (int i = 0; i < N; i++)
+        }
+    }
+    while (times--) {
+        for (int i = 0; i < N; i++) {
             for (int j = 0; j < N; j++) {
                 double sum = 0;
-                for (int k = 0; k < N; k++)
+                for (int k = 0; k < N; k++) {
                     sum += a[i][k] * b[k][j];
+                }
                 c[i][j] = c[i][j] / 2 + sum;
             }
+        }
+    }
     uint64_t bits;
     memcpy(&bits, &c[N / 2][N / 3], 8);
     return bits;
@@ -118,8 +128,9 @@ static uint64_t sorting(int times) {
     uint32_t *values = malloc(N * sizeof *values);
     uint64_t sum = 0;
     while (times--) {
-        for (int i = 0; i < N; i++)
+        for (int i = 0; i < N; i++) {
             values[i] = (uint32_t)next();
+        }
         qsort(values, N, sizeof *values, by_value);
         sum = fold(sum, values[N / 2]);
     }
@@ -158,8 +169,9 @@ static operation *volatile operations[] = {op_add, op_xor, op_mul, op_turn};
 
 static uint64_t indirect(int times) {
     uint64_t sum = 1;
-    for (int i = 0; i < times * 100000; i++)
+    for (int i = 0; i < times * 100000; i++) {
         sum = operations[(sum >> 7 ^ (uint64_t)i) & 3](sum, (uint64_t)i);
+    }
     return sum;
 }
 
@@ -216,8 +228,9 @@ static uint64_t by_switch(int times) {
             r[at->a] = r[at->b] & 0xFFFFFFFFFFFF;
             break;
         case JUMP_IF:
-            if (r[at->a])
+            if (r[at->a]) {
                 at = program - 1;
+            }
             break;
         case DECREMENT:
             r[at->a]--;
@@ -276,8 +289,9 @@ limit:
     r[at->a] = r[at->b] & 0xFFFFFFFFFFFF;
     NEXT;
 jump_if:
-    if (r[at->a])
+    if (r[at->a]) {
         at = program - 1;
+    }
     NEXT;
 decrement:
     r[at->a]--;
@@ -302,8 +316,9 @@ static uint64_t formatting(int times) {
         double value = (double)(int64_t)next() / 4096.0;
         int length =
             snprintf(line, sizeof line, "%d %.6f %g %s %#llx", i, value, value / 3e9, "text", (long long)next());
-        for (int n = 0; n < length; n++)
+        for (int n = 0; n < length; n++) {
             sum = fold(sum, (uint8_t)line[n]);
+        }
     }
     return sum;
 }
@@ -312,10 +327,11 @@ static uint64_t memory(int times) {
     enum { N = 1 << 18 };
     char *from = malloc(N), *to = malloc(N);
     uint64_t sum = 0;
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < N; i++) {
         from[i] = (char)(next() | 1);
+    }
     from[N - 1] = 0;
-    while (times--)
+    while (times--) {
         for (int size = 16; size < N; size = size * 3 / 2) {
             memcpy(to, from + N - size, (size_t)size);
             sum += strlen(to) + (size_t)(memchr(to, 0, (size_t)size) ? 1 : 0);
@@ -324,6 +340,7 @@ static uint64_t memory(int times) {
             memset(to, size, (size_t)size / 2);
             sum = fold(sum, (uint8_t)to[size / 2 + 1]);
         }
+    }
     free(from);
     free(to);
     return sum;
@@ -335,18 +352,23 @@ static uint64_t matching(int times) {
                                            "nothing here at all"};
     uint64_t sum = 0;
     regex_t compiled[ENDS_OF(patterns)];
-    for (unsigned i = 0; i < ENDS_OF(patterns); i++)
-        if (regcomp(&compiled[i], patterns[i], REG_EXTENDED))
+    for (unsigned i = 0; i < ENDS_OF(patterns); i++) {
+        if (regcomp(&compiled[i], patterns[i], REG_EXTENDED)) {
             abort();
-    for (int i = 0; i < times * 100; i++)
-        for (unsigned p = 0; p < ENDS_OF(patterns); p++)
+        }
+    }
+    for (int i = 0; i < times * 100; i++) {
+        for (unsigned p = 0; p < ENDS_OF(patterns); p++) {
             for (unsigned s = 0; s < ENDS_OF(subjects); s++) {
                 regmatch_t match[2] = {{0, 0}};
                 int no = regexec(&compiled[p], subjects[s], 2, match, 0);
                 sum = fold(sum, (uint64_t)(no ? 99 : match[0].rm_so * 100 + match[0].rm_eo));
             }
-    for (unsigned i = 0; i < ENDS_OF(patterns); i++)
+        }
+    }
+    for (unsigned i = 0; i < ENDS_OF(patterns); i++) {
         regfree(&compiled[i]);
+    }
     return sum;
 }
 
@@ -371,10 +393,11 @@ static const struct kernel {
                {"regex", matching}};
 
 int main(int argc, char **argv) {
-    for (unsigned i = 0; argc == 3 && i < ENDS_OF(kernels); i++)
+    for (unsigned i = 0; argc == 3 && i < ENDS_OF(kernels); i++) {
         if (!strcmp(argv[1], kernels[i].name)) {
             printf("%016llx\n", (unsigned long long)kernels[i].run(atoi(argv[2])));
             return 0;
         }
+    }
     return 2;
 }

@@ -8,9 +8,11 @@ int main(int argc, char **argv) {
     long count = argc > 1 ? atol(argv[1]) : 0;
     struct timespec start, end;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    for (long i = 0; i < count; i++)
-        if (write(1, "x", 1) != 1)
+    for (long i = 0; i < count; i++) {
+        if (write(1, "x", 1) != 1) {
             return 1;
+        }
+    }
     clock_gettime(CLOCK_MONOTONIC, &end);
     fprintf(stderr, "%.0f\n",
             ((double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec)) / (double)count);

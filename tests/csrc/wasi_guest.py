@@ -50,8 +50,8 @@ def right(*names: str) -> int:
 def build(folder: Path) -> ctypes.CDLL:
     """The harness as a library in which undefined behaviour is a crash."""
     library = folder / "wasi_harness.so"
-    sources = [Path(__file__).with_name("wasi_harness.c"), *sorted(CSRC.glob("rc_wasi*.c"))]
-    sources += [CSRC / "rc_error.c", CSRC / "rc_json.c"]
+    sources = [Path(__file__).with_name("wasi_harness.c"), *sorted((CSRC / "wasi").glob("*.c"))]
+    sources += [CSRC / "base" / "error.c", CSRC / "base" / "json.c"]
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", f"-I{CSRC}"]
     undefined = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
     command = [sys.executable, "-m", "ziglang", "cc", *flags, *undefined, *map(str, sources), "-o", str(library)]

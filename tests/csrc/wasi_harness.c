@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "rc_wasi.h"
+#include "wasi/wasi.h"
 
 #define PAGE    4096
 #define LOG_MAX 4096
@@ -59,8 +59,9 @@ static int64_t perform(struct harness *h, struct rc_call *c) {
     int64_t a[6];
     memcpy(a, c->arg, sizeof a);
     if (a[0] >= 0 && a[0] <= 2 && c->nr != RC_SYS_clock_gettime && c->nr != RC_SYS_clock_getres &&
-        c->nr != RC_SYS_clock_nanosleep && c->nr != RC_SYS_socket && c->nr != RC_SYS_getrandom)
+        c->nr != RC_SYS_clock_nanosleep && c->nr != RC_SYS_socket && c->nr != RC_SYS_getrandom) {
         a[0] = h->standard[a[0]];
+    }
     const char *s = c->str[0], *s2 = c->str[1];
     const uint8_t *data = c->data;
     switch (c->nr) {
@@ -162,19 +163,22 @@ static int64_t backend(struct rc_sys *self, struct rc_call *c) {
         h->log[h->logged] = c->nr;
         memcpy(h->log_arg[h->logged++], c->arg, sizeof c->arg);
     }
-    for (int i = 0; i < h->forces; i++)
+    for (int i = 0; i < h->forces; i++) {
         if (h->force[i].nr == c->nr) {
             int64_t ret = h->force[i].ret;
             c->reply_len = ret < 0 ? 0 : (size_t)ret < c->reply_cap ? (size_t)ret : c->reply_cap;
             return h->force[i].ret;
         }
+    }
     int64_t ret = perform(h, c);
     int opens = c->nr == RC_SYS_openat || c->nr == RC_SYS_socket || c->nr == RC_SYS_accept4;
-    if (opens && ret >= 0 && ret < FDS)
+    if (opens && ret >= 0 && ret < FDS) {
         h->open[ret] = 1;
+    }
     int64_t closed = c->arg[0] >= 0 && c->arg[0] <= 2 ? h->standard[c->arg[0]] : c->arg[0];
-    if (c->nr == RC_SYS_close && ret == 0 && closed < FDS)
+    if (c->nr == RC_SYS_close && ret == 0 && closed < FDS) {
         h->open[closed] = 0;
+    }
     return ret;
 }
 
@@ -188,13 +192,15 @@ struct harness *harness_new(int root, const int *standard, size_t memory_size, i
     h->root = root;
     for (int i = 0; i < 3; i++) {
         h->standard[i] = fcntl(standard[i], F_DUPFD_CLOEXEC, 3); /* the caller closes its own */
-        if (h->standard[i] >= 0 && h->standard[i] < FDS)
+        if (h->standard[i] >= 0 && h->standard[i] < FDS) {
             h->open[h->standard[i]] = 1;
+        }
     }
     h->mapping_size = memory_size + 2 * PAGE;
     h->mapping = mmap(NULL, h->mapping_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (h->mapping == MAP_FAILED || mprotect(h->mapping + PAGE, memory_size, PROT_READ | PROT_WRITE) < 0)
+    if (h->mapping == MAP_FAILED || mprotect(h->mapping + PAGE, memory_size, PROT_READ | PROT_WRITE) < 0) {
         return NULL;
+    }
     h->wasi = (struct rc_wasi){.sys = &h->sys, .memory = h->mapping + PAGE, .memory_size = memory_size};
     h->wasi.argc = argc;
     h->wasi.argv = argv;
@@ -223,8 +229,9 @@ void harness_unforce(struct harness *h) {
 
 /* The i-th syscall of the last call: its number and arguments; -1 behind the last. */
 int64_t harness_log(struct harness *h, int i, int64_t arg[6]) {
-    if (i >= h->logged)
+    if (i >= h->logged) {
         return -1;
+    }
     memcpy(arg, h->log_arg[i], sizeof h->log_arg[i]);
     return h->log[i];
 }
@@ -235,9 +242,11 @@ int harness_exit_code(struct harness *h) {
 
 void harness_free(struct harness *h) {
     rc_wasi_free(&h->wasi);
-    for (int fd = 0; fd < FDS; fd++)
-        if (h->open[fd])
+    for (int fd = 0; fd < FDS; fd++) {
+        if (h->open[fd]) {
             close(fd);
+        }
+    }
     munmap(h->mapping, h->mapping_size);
     free(h);
 }
@@ -249,7 +258,7 @@ const char *harness_row(int i, int field) {
     return i < rc_wasi_function_count ? fields[field] : NULL;
 }
 
-/* "name number" of the i-th syscall of docs/wire.md as rc_sys.h has it. */
+/* "name number" of the i-th syscall of docs/wire.md as base/sys.h has it. */
 const char *harness_syscall(int i, int *number) {
     static const struct {
         const char *name;
@@ -259,8 +268,9 @@ const char *harness_syscall(int i, int *number) {
         RC_SYSCALLS(ROW)
 #undef ROW
     };
-    if (i >= (int)(sizeof rows / sizeof *rows))
+    if (i >= (int)(sizeof rows / sizeof *rows)) {
         return NULL;
+    }
     *number = rows[i].number;
     return rows[i].name;
 }

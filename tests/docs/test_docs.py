@@ -58,7 +58,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 @EACH_PAGE
 def test_every_error_code_exists(page: Path) -> None:
-    header = (ROOT / "csrc" / "rc_codes.h").read_text()
+    header = (ROOT / "csrc" / "base" / "codes.h").read_text()
     known = set(re.findall(r"X\((E_\w+),", header))
     assert known == set(CODES)
     for code in re.findall(r"\bE_[A-Z_]+\b\*?", page.read_text()):

@@ -21,10 +21,12 @@ static int say(long result) {
 }
 
 static int echo(int argc, char **argv) {
-    for (int i = 0; i < argc; i++)
+    for (int i = 0; i < argc; i++) {
         puts(argv[i]);
-    for (char **e = environ; *e; e++)
+    }
+    for (char **e = environ; *e; e++) {
         puts(*e);
+    }
     return 0;
 }
 
@@ -36,10 +38,12 @@ static int leave(int argc, char **argv) {
 static int cat(int argc, char **argv) {
     char bytes[4096];
     int fd = argc > 0 ? open(argv[0], O_RDONLY) : 0;
-    if (fd < 0)
+    if (fd < 0) {
         return say(-1);
-    for (ssize_t got; (got = read(fd, bytes, sizeof bytes)) > 0;)
+    }
+    for (ssize_t got; (got = read(fd, bytes, sizeof bytes)) > 0;) {
         write(1, bytes, (size_t)got);
+    }
     return 0;
 }
 
@@ -51,10 +55,12 @@ static int put(int argc, char **argv) {
 
 static int list(int argc, char **argv) {
     DIR *d = opendir(argc > 0 ? argv[0] : "/");
-    if (!d)
+    if (!d) {
         return say(-1);
-    for (struct dirent *e; (e = readdir(d));)
+    }
+    for (struct dirent *e; (e = readdir(d));) {
         puts(e->d_name);
+    }
     return 0;
 }
 
@@ -86,8 +92,9 @@ static int take_away(int argc, char **argv) {
 static int status_of(int argc, char **argv) {
     struct stat st;
     (void)argc;
-    if (stat(argv[0], &st) < 0)
+    if (stat(argv[0], &st) < 0) {
         return say(-1);
+    }
     printf("%o %lld\n", (unsigned)st.st_mode, (long long)st.st_size);
     return 0;
 }
@@ -126,8 +133,9 @@ static int grow(int argc, char **argv) {
     static char *volatile kept; /* else the compiler sees that nobody looks */
     long mib = 0;
     (void)argc;
-    for (; mib < atol(argv[0]) && (kept = malloc(1 << 20)); mib++)
+    for (; mib < atol(argv[0]) && (kept = malloc(1 << 20)); mib++) {
         memset(kept, 1, 1 << 20);
+    }
     printf("%ld\n", mib);
     return 0;
 }
@@ -135,8 +143,9 @@ static int grow(int argc, char **argv) {
 static int open_many(int argc, char **argv) {
     long count = 0;
     (void)argc;
-    while (count < atol(argv[0]) && open("/", O_RDONLY | O_DIRECTORY) >= 0)
+    while (count < atol(argv[0]) && open("/", O_RDONLY | O_DIRECTORY) >= 0) {
         count++;
+    }
     printf("%ld %s\n", count, strerror(errno));
     return 0;
 }
@@ -152,8 +161,9 @@ static int serve(int argc, char **argv) {
     char bytes[100];
     int fd = rc_socket(RC_AF_INET, RC_SOCK_STREAM);
     if (fd < 0 || (argc > 0 && rc_bind_inet(fd, 127, 0, 0, 1, (unsigned short)atoi(argv[0])) < 0) ||
-        rc_listen(fd, 1) < 0)
+        rc_listen(fd, 1) < 0) {
         return say(-1);
+    }
     puts("listening");
     fflush(stdout);
     int peer = accept(fd, NULL, NULL);
@@ -258,9 +268,11 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(commands[i].name, argv[1]) == 0)
+    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(commands[i].name, argv[1]) == 0) {
             return commands[i].run(argc - 2, argv + 2);
+        }
+    }
     puts("which?");
     return 2;
 }

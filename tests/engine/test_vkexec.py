@@ -313,7 +313,7 @@ def test_a_file_is_no_terminal(container: Container) -> None:
 
 
 def rows_of_the_engine() -> dict[str, str]:
-    text = (ROOT / "csrc/engine/sys_host.c").read_text()
+    text = (ROOT / "csrc/engine/linux/wasi/table.c").read_text()
     rows = dict(re.findall(r'^ +(?:ROW|FD)\((\w+), "(\w+)"', text, re.M))
     return rows | dict.fromkeys(re.findall(r"^ +REFUSED\((\w+),", text, re.M), "refused")
 
@@ -324,7 +324,7 @@ def test_the_engine_has_a_row_for_every_syscall_of_the_wire() -> None:
 
 
 def test_what_wasi_asks_of_a_backend_is_not_refused_by_this_one() -> None:
-    text = (ROOT / "csrc/rc_wasi_table.c").read_text()
+    text = (ROOT / "csrc/wasi/table.c").read_text()
     asked = {name for names in re.findall(r'X\(\w+, \w+, "[^"]+", "([a-z0-9_ ]+)"', text) for name in names.split()}
     assert "newfstatat" in asked
     refused = {name for name, status in rows_of_the_engine().items() if status == "refused"}

@@ -1,4 +1,4 @@
-"""In: csrc/rc_codes.h and recompiler.errors. Out: one table of codes in both languages, each code explained."""
+"""In: csrc/base/codes.h and recompiler.errors. Out: one table of codes in both languages, each code explained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def table_of_the_header() -> dict[str, int]:
-    text = re.sub(r"/\*.*?\*/", "", (ROOT / "csrc" / "rc_codes.h").read_text(), flags=re.S)
+    text = re.sub(r"/\*.*?\*/", "", (ROOT / "csrc" / "base" / "codes.h").read_text(), flags=re.S)
     return {name: int(code) for name, code in re.findall(r"X\((E_[A-Z0-9_]+), (\d+)\)", text)}
 
 

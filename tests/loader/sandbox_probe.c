@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "rc_sandbox.h"
+#include "sandbox/sandbox.h"
 
 static char byte[1] = {'x'};
 static struct iovec part = {byte, 1};

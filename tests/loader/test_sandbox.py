@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from signed_stub import ROOT
 
-SOURCES = ["rc_sandbox.c", "rc_seccomp.c", "rc_error.c"]
+SOURCES = ["sandbox/sandbox.c", "sandbox/seccomp.c", "base/error.c"]
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def test_table_equals_the_protocol_document() -> None:
 
 
 def test_table_equals_the_header_of_the_c_side() -> None:
-    text = (ROOT / "csrc" / "rc_sys.h").read_text()
+    text = (ROOT / "csrc" / "base" / "sys.h").read_text()
     found = re.findall(r'X\((\w+), (\d+), "([isd]*)", "([D-])"\)', text)
     rows = {name: (int(nr), letters, reply) for name, nr, letters, reply in found}
     assert rows == {row.name: (row.nr, row.letters, row.reply) for row in TABLE}

@@ -1,10 +1,10 @@
-"""Codes in, exceptions out: the Python table of every E_* code (the C table is csrc/rc_codes.h)."""
+"""Codes in, exceptions out: the Python table of every E_* code (the C table is csrc/base/codes.h)."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-# code -> exit code of the command line, in the order of csrc/rc_codes.h.
+# code -> exit code of the command line, in the order of csrc/base/codes.h.
 CODES: dict[str, int] = {
     # stage 0: open
     "E_OPEN": 3,

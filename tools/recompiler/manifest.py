@@ -17,7 +17,7 @@ MAX_DEPTH: Final = 16
 SCHEMA: Final = "recompiler/manifest/v1"
 KINDS: Final = ("elf", "library", "wasi", "script", "polyfill")
 
-# What a WASI program without sockets reaches through csrc/rc_wasi.c.
+# What a WASI program without sockets reaches through csrc/wasi/wasi.c.
 WASI_SYSCALLS: Final = (
     *("clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup", "exit", "exit_group", "fallocate", "fcntl"),
     *("fdatasync", "fstat", "fsync", "ftruncate", "getdents64", "getpid", "getrandom", "linkat", "lseek", "mkdirat"),

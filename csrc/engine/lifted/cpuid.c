@@ -2,7 +2,7 @@
  * chooses its SSE2 routines, which is what the lifter lifts. SDM vol. 2, CPUID; AMD APM vol. 3, appendix E. */
 #include <string.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 /* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 */
 enum { FEATURES = 0x078bfbff };

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 enum { HEADERS_MAX = 128 };
 

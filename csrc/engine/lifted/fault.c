@@ -2,7 +2,7 @@
  * one that somebody sent is a signal like others; the rest is wasmtime's, whose trap then tells what the guest did. */
 #include <string.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 static struct sigaction theirs[65];

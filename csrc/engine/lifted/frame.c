@@ -5,7 +5,7 @@
  * arch/x86/kernel/signal_64.c of Linux, on a processor without XSAVE. */
 #include <string.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 enum { RED_ZONE = 128, FXSAVE = 512, USER_CS = 0x33, USER_SS = 0x2b };
 enum { UC_SIGCONTEXT_SS = 2, UC_STRICT_RESTORE_SS = 4 };

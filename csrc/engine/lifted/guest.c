@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 /* Bytes that were not copied. A fault at the `rep movsb` goes on behind it, with rcx as it was. */
 __asm__(".text\n"

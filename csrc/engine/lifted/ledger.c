@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 static struct {
     const char *lines;

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rc.h"
-#include "wasmtime_lifted.h"
+#include "base/base.h"
+#include "engine/wasmtime/lifted.h"
 
 enum { PAGE = 4096 };
 #define GUEST_SPACE (UINT64_C(1) << 32) /* addresses of a guest are less than this */
@@ -145,7 +145,7 @@ uint64_t thread_safepoint(uint64_t pc); /* pc itself when nobody wants a turn */
 uint64_t thread_left(void);
 uint64_t thread_exit(int status); /* outside the module */
 
-/* ---- syscall.c, linux_table.c */
+/* ---- syscall.c, engine/linux/lifted/table.c */
 struct linux_row {
     uint16_t nr;
     uint8_t strings, pointers; /* bit n: argument n is a path, another pointer */
@@ -169,7 +169,7 @@ int lockdown(struct rc_error *err);
 
 /* ---- linux_*.c: rows that need more than their pointers made the host's */
 #define HANDLER(name) int64_t linux_##name(struct call *call)
-/* linux_memory.c */
+/* engine/linux/lifted/memory.c */
 void program_begin(const struct program *p); /* where brk begins */
 HANDLER(mmap);
 HANDLER(mprotect);
@@ -180,12 +180,12 @@ HANDLER(madvise);
 HANDLER(mlock);
 HANDLER(msync);
 HANDLER(mincore);
-/* linux_signal.c */
+/* engine/linux/lifted/signal.c */
 HANDLER(rt_sigaction);
 HANDLER(rt_sigprocmask);
 HANDLER(rt_sigreturn);
 HANDLER(sigaltstack);
-/* linux_io.c */
+/* engine/linux/lifted/io.c */
 HANDLER(iov);
 HANDLER(sendmsg);
 HANDLER(recvmsg);
@@ -193,14 +193,15 @@ HANDLER(pselect6);
 HANDLER(ioctl);
 HANDLER(fcntl);
 HANDLER(setsockopt);
-/* linux_path.c: strings of rows, copied; `at` is which argument */
+/* engine/linux/lifted/path.c: strings of rows, copied; `at` is which argument */
 int64_t linux_path(struct call *call, int at, char *copy, size_t cap);
 HANDLER(open);
 HANDLER(readlink);
-/* linux_proc.c: a file of /proc/self as the guest would see it; its fd, or -ENOENT when the host's own serves */
+/* engine/linux/lifted/proc.c: a file of /proc/self as the guest would see it; its fd, or -ENOENT when the host's own
+ * serves */
 int64_t proc_open(const char *name, int flags);
 extern char *const *program_argv;
-/* linux_process.c */
+/* engine/linux/lifted/process.c */
 HANDLER(clone);
 HANDLER(set_tid_address);
 HANDLER(arch_prctl);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <xmmintrin.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 enum { I32 = 0, I64 = 1, V128 = 4 };
 static const char *const gpr_names[GPRS] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",

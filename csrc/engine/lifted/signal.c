@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 #define BIT(sig) (UINT64_C(1) << ((sig) - 1))
 /* Traps of wasm and faults of guest copies are these: the kernel must never find them blocked. */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 enum { PAGES = 1 << 20, FIRST = 16 }; /* vm.mmap_min_addr: 64 KiB */
 enum { RESERVED = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED };

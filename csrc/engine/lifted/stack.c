@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 enum { STACK_DEFAULT = 8 << 20, STACK_LEAST = 128 << 10, STACK_MOST = 512 << 20, GUARD_GAP = 1 << 20 };
 enum { MIN_SIGNAL_STACK = 2048, AUX_ROWS = 24 }; /* frame.c's frame takes 1100 bytes */

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 enum { SLICE = 5000000 /* ns that a thread may keep its turn when others want it */, SETXID = 33 };
 #define SHARED (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)

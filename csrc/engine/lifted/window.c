@@ -1,7 +1,7 @@
 /* In: a syscall for this machine's kernel. Out: its answer. A signal that comes after the last look at signal_waiting
  * and before the kernel blocks must not be slept through: the handler (signal.c) finds rip inside the window and moves
  * it to the way out. The kernel itself puts rip back into the window when SA_RESTART asks for it. */
-#include "lifted.h"
+#include "engine/lifted/lifted.h"
 
 __asm__(".text\n"
         ".type rc_window_syscall, @function\n"

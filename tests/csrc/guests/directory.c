@@ -31,19 +31,22 @@ int main(void) {
         names[count++] = strdup(path);
     }
     qsort(names, (size_t)count, sizeof *names, compare);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         puts(names[i]);
+    }
     rewinddir(d);
     int again = 0;
-    while (readdir(d))
+    while (readdir(d)) {
         again++;
+    }
     printf("again: %d\n", again);
     rewinddir(d);
-    for (struct dirent *e; (e = readdir(d));)
+    for (struct dirent *e; (e = readdir(d));) {
         if (e->d_type == DT_REG) {
             snprintf(path, sizeof path, "/many/%s", e->d_name);
             removed += unlink(path) == 0;
         }
+    }
     closedir(d);
     printf("removed while listing: %d\n", removed);
     return 0;

@@ -16,10 +16,11 @@ static void say_stat(const char *path, int follow) {
     struct stat st;
     int result = follow ? stat(path, &st) : lstat(path, &st);
     say(path, result);
-    if (result == 0)
+    if (result == 0) {
         printf("  mode %o links %d size %lld mtime %lld.%09ld\n", st.st_mode & S_IFMT, (int)st.st_nlink,
                S_ISDIR(st.st_mode) ? 0 : (long long)st.st_size, (long long)st.st_mtim.tv_sec == 77 ? 77LL : 0LL,
                st.st_mtim.tv_sec == 77 ? st.st_mtim.tv_nsec : 0L);
+    }
 }
 
 int main(void) {

@@ -10,8 +10,9 @@
 extern char **environ;
 
 int main(int argc, char **argv) {
-    for (int i = 1; i < argc; i++)
+    for (int i = 1; i < argc; i++) {
         printf("argument %d: %s\n", i, argv[i]);
+    }
     printf("GUEST=%s\n", getenv("GUEST"));
     struct timespec a, b, third = {0, 30000000};
     clock_gettime(CLOCK_MONOTONIC, &a);
@@ -21,17 +22,20 @@ int main(int argc, char **argv) {
     printf("slept long enough: %d\n", ns >= 30000000);
     printf("time is after 2020: %d\n", time(NULL) > 1577836800);
     unsigned char random[1000] = {0};
-    for (int i = 0; i < 1000; i += 250)
+    for (int i = 0; i < 1000; i += 250) {
         printf("getentropy: %d\n", getentropy(random + i, 250));
+    }
     int zeros = 0;
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1000; i++) {
         zeros += random[i] == 0;
+    }
     printf("few zeros: %d\n", zeros < 50);
     struct pollfd p = {0, POLLIN, 0};
     printf("poll: %d %d\n", poll(&p, 1, 5000), p.revents & POLLIN);
     char line[100];
-    while (fgets(line, sizeof line, stdin))
+    while (fgets(line, sizeof line, stdin)) {
         printf("line: %s", line);
+    }
     p.fd = 99;
     printf("poll of a closed fd: %d %d\n", poll(&p, 1, 5000), p.revents == POLLNVAL);
     printf("isatty: %d\n", isatty(0));

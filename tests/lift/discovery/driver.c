@@ -33,13 +33,15 @@ static char *decimal(char *at, long value) {
     char digits[24];
     int count = 0;
     unsigned long rest = value < 0 ? 0 - (unsigned long)value : (unsigned long)value;
-    do
+    do {
         digits[count++] = (char)('0' + rest % 10);
-    while (rest /= 10);
-    if (value < 0)
+    } while (rest /= 10);
+    if (value < 0) {
         digits[count++] = '-';
-    while (count)
+    }
+    while (count) {
         *at++ = digits[--count];
+    }
     return at;
 }
 
@@ -48,22 +50,26 @@ static void relocate(const long *dynamic, long base) {
     const long *rows = 0;
     long size = 0;
     for (; dynamic[0]; dynamic += 2) {
-        if (dynamic[0] == 7)
+        if (dynamic[0] == 7) {
             rows = (const long *)(base + dynamic[1]);
-        else if (dynamic[0] == 8)
+        } else if (dynamic[0] == 8) {
             size = dynamic[1];
+        }
     }
-    for (; size >= 24; size -= 24, rows += 3)
+    for (; size >= 24; size -= 24, rows += 3) {
         *(long *)(base + rows[0]) = base + rows[2];
+    }
 }
 
 __attribute__((used, noreturn)) void begin(const long *dynamic, long base) {
-    if (dynamic)
+    if (dynamic) {
         relocate(dynamic, base);
+    }
     for (unsigned n = 0; n < sizeof ALL / sizeof *ALL; n++) {
         char *at = line;
-        for (const char *name = ALL[n].name; *name;)
+        for (const char *name = ALL[n].name; *name;) {
             *at++ = *name++;
+        }
         for (long index = -9; index < 40; index++) {
             *at++ = ' ';
             at = decimal(at, ALL[n].run(index));
@@ -71,8 +77,9 @@ __attribute__((used, noreturn)) void begin(const long *dynamic, long base) {
         *at++ = '\n';
         ask(1, 1, line, (unsigned long)(at - line));
     }
-    for (;;)
+    for (;;) {
         ask(231, 0, 0, 0);
+    }
 }
 
 __asm__(".weak _DYNAMIC\n"

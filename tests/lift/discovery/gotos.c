@@ -70,8 +70,9 @@ long threaded_writable(long index) {
 
 long threaded_on_stack(long index) {
     const void *table[OPS] = {LABELS};
-    if (index & 1)
+    if (index & 1) {
         table[2] = table[3];
+    }
     PROGRAM(index);
     THROUGH(table);
     HANDLERS(THROUGH(table))
@@ -81,8 +82,9 @@ long threaded_code(long index) {
     static const void *const table[OPS] = {LABELS};
     const void *code[25];
     PROGRAM(index);
-    for (int n = 0; n < 24; n++)
+    for (int n = 0; n < 24; n++) {
         code[n] = table[program[n]];
+    }
     const void **next = code;
 #define BY_CODE                                                                                                        \
     at++;                                                                                                              \

@@ -132,8 +132,9 @@ long masked(long index) {
 
 long clamped(long index) {
     unsigned long on = (unsigned long)index;
-    if (on > 7)
+    if (on > 7) {
         on = 7;
+    }
     switch (on) { EIGHT }
     return -1;
 }
@@ -294,8 +295,9 @@ long calls_in_cases(long index) {
 long cold_cases(long index) {
     long total = index;
     for (int n = 0; n < 3; n++) {
-        if (__builtin_expect(total < 0, 0))
+        if (__builtin_expect(total < 0, 0)) {
             total = rare(total) + rare(n);
+        }
         switch (total & 15) {
         case 0:
             total += 2;

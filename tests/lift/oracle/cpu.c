@@ -131,10 +131,12 @@ static void caught(int signal, siginfo_t *info, void *context) {
         g[REG_EFL] &= ~0x100;
         return;
     }
-    if (g[REG_RIP] < CODE || g[REG_RIP] >= CODE + PAGE)
+    if (g[REG_RIP] < CODE || g[REG_RIP] >= CODE + PAGE) {
         _exit(100 + signal);
-    for (int i = 0; i < 16; i++)
+    }
+    for (int i = 0; i < 16; i++) {
         current.gpr[i] = (uint64_t)g[order[i]];
+    }
     current.flags = (uint64_t)g[REG_EFL];
     current.fault = (uint32_t)signal;
     current.fault_pc = (uint64_t)g[REG_RIP] - CODE;
@@ -149,10 +151,12 @@ static void caught(int signal, siginfo_t *info, void *context) {
 
 /* Where in the data a byte of the window is kept, or NULL. */
 static uint8_t *kept(struct state *s, uint64_t at) {
-    if (at - WINDOW < LOW)
+    if (at - WINDOW < LOW) {
         return s->data + (at - WINDOW);
-    if (at - (WINDOW + PAGE - MIDDLE / 2) < MIDDLE)
+    }
+    if (at - (WINDOW + PAGE - MIDDLE / 2) < MIDDLE) {
         return s->data + LOW + (at - (WINDOW + PAGE - MIDDLE / 2));
+    }
     return at - (WINDOW_END - HIGH) < HIGH ? s->data + LOW + MIDDLE + (at - (WINDOW_END - HIGH)) : NULL;
 }
 
@@ -165,23 +169,28 @@ static uint64_t effective(const struct state *s, const struct operand *o) {
 /* Where a memory operand lies: mostly around the border of the two pages, sometimes at the window's ends or beyond. */
 static uint64_t address(const struct operand *o, int fault) {
     uint64_t before = (uint64_t)o->before, after = (uint64_t)o->after, at, step = (uint64_t)o->align;
-    if (fault && before) /* the operand lies somewhere about the address */
+    if (fault && before) { /* the operand lies somewhere about the address */
         return below(2) ? WINDOW_END - below(64) : WINDOW + below(64);
-    if (fault && below(4))
+    }
+    if (fault && below(4)) {
         return WINDOW_END - after + 1 + below(after);
-    if (fault) /* an index rounds up, and is to stay below */
+    }
+    if (fault) { /* an index rounds up, and is to stay below */
         return WINDOW - (uint64_t)(o->scale + (o->base == o->index)) - below(after);
-    if (below(8) == 0 && before + after <= LOW)
+    }
+    if (below(8) == 0 && before + after <= LOW) {
         at = (below(2) ? WINDOW : WINDOW_END - HIGH) + before + below(LOW - before - after + 1);
-    else if (before + after < 64 && below(2))
+    } else if (before + after < 64 && below(2)) {
         at = WINDOW + PAGE - 16 + below(32);
-    else
+    } else {
         at = WINDOW + PAGE - MIDDLE / 2 + before + below(MIDDLE - before - after + 1);
+    }
     if (step > 1 && (o->strict || below(8))) {
         at &= ~(step - 1);
         if (at < WINDOW || (at >= WINDOW + LOW && at < WINDOW + PAGE - MIDDLE / 2 + before) ||
-            (at >= WINDOW + PAGE + MIDDLE / 2 && at < WINDOW_END - HIGH + before))
+            (at >= WINDOW + PAGE + MIDDLE / 2 && at < WINDOW_END - HIGH + before)) {
             at += step;
+        }
     }
     return at;
 }
@@ -189,8 +198,9 @@ static uint64_t address(const struct operand *o, int fault) {
 static void aim(struct state *s, const struct operand *o, int fault, uint32_t *fixed) {
     uint64_t sum = address(o, fault) - (uint64_t)o->displacement;
     if (o->index >= 0 && (o->base < 0 || o->base == o->index || *fixed >> o->base & 1)) {
-        if (*fixed >> o->index & 1)
+        if (*fixed >> o->index & 1) {
             return;
+        }
         int64_t rest = (int64_t)(o->base >= 0 && o->base != o->index ? sum - s->gpr[o->base] : sum);
         int64_t scale = o->scale + (o->base == o->index);
         s->gpr[o->index] = (uint64_t)(rest / scale + (rest % scale > 0));
@@ -202,8 +212,9 @@ static void aim(struct state *s, const struct operand *o, int fault, uint32_t *f
         }
         s->gpr[o->base] = sum;
         *fixed |= 1u << o->base;
-        if (o->index >= 0)
+        if (o->index >= 0) {
             *fixed |= 1u << o->index;
+        }
     }
 }
 
@@ -213,66 +224,81 @@ static void make(const struct task *t, struct state *s) {
     static const uint16_t fcw = 0x37f;
     uint32_t fixed = 0;
     memset(s, 0, sizeof *s);
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 16; i++) {
         s->gpr[i] = below(12) || !i ? integer() : s->gpr[below((uint64_t)i)];
+    }
     s->flags = (next() & 0xcd5) | 0x202;
     memcpy(s->fx, &fcw, 2);
     memcpy(s->fx + 24, &t->mxcsr, 4);
-    if (t->x87)
+    if (t->x87) {
         x87_make(t, s->fx);
-    for (int i = 0; i < 16; i++) {
-        if (i && !below(8))
-            memcpy(s->fx + 160 + 16 * i, s->fx + 160 + 16 * below((uint64_t)i), 16);
-        else
-            vector(s->fx + 160 + 16 * i);
     }
-    for (int i = 0; i < DATA; i += 16)
-        if (i % 64 == 0)
+    for (int i = 0; i < 16; i++) {
+        if (i && !below(8)) {
+            memcpy(s->fx + 160 + 16 * i, s->fx + 160 + 16 * below((uint64_t)i), 16);
+        } else {
+            vector(s->fx + 160 + 16 * i);
+        }
+    }
+    for (int i = 0; i < DATA; i += 16) {
+        if (i % 64 == 0) {
             vector(s->data + i);
-        else
+        } else {
             memcpy(s->data + i, below(4) ? s->fx + 160 + 16 * below(16) : s->data + 16 * below((uint64_t)i / 16), 16);
+        }
+    }
     for (int i = 0; i < RANGES; i++) {
         const struct range *r = &t->ranges[i];
-        if (r->gpr < 0 || below(256) >= (uint64_t)r->share)
+        if (r->gpr < 0 || below(256) >= (uint64_t)r->share) {
             continue;
+        }
         uint64_t value = (uint64_t)r->low + below((uint64_t)(r->high - r->low) + 1);
         s->gpr[r->gpr] = r->bits < 64 ? next() << r->bits | (value & ((1ull << r->bits) - 1)) : value;
     }
     if (t->flat && below(4)) { /* long runs of equal bytes, for comparisons that repeat */
         memset(s->data, (int)s->gpr[0] & 0xff, DATA);
-        for (uint64_t i = below(6); i--;)
+        for (uint64_t i = below(6); i--;) {
             s->data[below(DATA)] ^= (uint8_t)below(3);
-        if (below(2))
+        }
+        if (below(2)) {
             s->gpr[0] = (s->gpr[0] & 0xff) * 0x0101010101010101;
+        }
     }
     for (int i = 0; i < 2; i++) {
         const struct operand *o = &t->operands[i];
-        if (!o->used)
+        if (!o->used) {
             continue;
+        }
         aim(s, o, below(256) < t->fault_share, &fixed);
         if (o->address_bits == 32) { /* the upper halves do not matter, except to the stack */
-            if (o->base >= 0)
+            if (o->base >= 0) {
                 s->gpr[o->base] = (s->gpr[o->base] & 0xffffffff) | (o->base == RSP ? 0 : next() << 32);
-            if (o->index >= 0 && o->index != o->base)
+            }
+            if (o->index >= 0 && o->index != o->base) {
                 s->gpr[o->index] = (s->gpr[o->index] & 0xffffffff) | next() << 32;
+            }
         }
     }
     for (uint64_t i = 0; t->decimal && i < 10; i++) { /* digits above 9 are undefined */
         uint8_t *at = kept(s, effective(s, t->operands) + i);
-        if (at && i < 9)
+        if (at && i < 9) {
             *at = (uint8_t)((*at >> 4) % 10 << 4 | (*at & 15) % 10);
+        }
     }
     for (int i = 0; i < 16; i++) { /* how many bits an address has is the CPU's: 48 or 57 */
         int64_t value = (int64_t)s->gpr[i];
-        if (t->bases >> i & 1 && value >> 47 != value >> 63 && value >> 56 == value >> 63)
+        if (t->bases >> i & 1 && value >> 47 != value >> 63 && value >> 56 == value >> 63) {
             s->gpr[i] ^= 1ull << 60;
+        }
     }
     if (t->mxcsr_at >= 0) { /* bit 17 is reserved on some CPUs only */
         uint64_t at = effective(s, t->operands) + (uint64_t)t->mxcsr_at;
         uint32_t value = (uint32_t)next() & 0xffff, bad = below(8) ? 0 : 1u << (18 + below(14));
-        for (uint64_t i = 0; i < 4; i++)
-            if (kept(s, at + i))
+        for (uint64_t i = 0; i < 4; i++) {
+            if (kept(s, at + i)) {
                 *kept(s, at + i) = (uint8_t)((value | bad) >> 8 * i);
+            }
+        }
     }
 }
 
@@ -330,10 +356,12 @@ static int near(const uint8_t *cpu, const uint8_t *lifted) {
     float x, y;
     memcpy(&x, cpu, sizeof x);
     memcpy(&y, lifted, sizeof y);
-    if (!memcmp(cpu, lifted, sizeof x))
+    if (!memcmp(cpu, lifted, sizeof x)) {
         return 1;
-    if (!((cpu[3] ^ lifted[3]) >> 7) && (x == 0 || y == 0))
+    }
+    if (!((cpu[3] ^ lifted[3]) >> 7) && (x == 0 || y == 0)) {
         return __builtin_fabsf(x + y) < 0x1.01p-126f;
+    }
     return __builtin_isfinite(x) && __builtin_isfinite(y) &&
            __builtin_fabs((double)x - y) <= (0x1.8p-12 + 0x1p-23) * __builtin_fabs((double)y);
 }
@@ -351,36 +379,42 @@ static int alike(const uint8_t *x, const uint8_t *y, int lane) {
 
 static int same_vectors(const struct task *t, const uint8_t *x, const uint8_t *y) {
     int same = !memcmp(x, y, 256);
-    if (t->approximate)
+    if (t->approximate) {
         for (int i = same = 0; i < 256 && (same = near(x + i, y + i)); i += 4)
             ;
-    else if (t->nans && !same)
+    } else if (t->nans && !same) {
         for (int i = 0, lane = (int)t->nans; i < 256 && (same = alike(x + i, y + i, lane)); i += lane)
             ;
+    }
     return same;
 }
 
 /* What differs from CPU to CPU: as this CPU has it. */
 static void overlook(const struct task *t, const struct state *in, struct state *n, struct state *l) {
-    if (t->half && n->flags & 0x40)
+    if (t->half && n->flags & 0x40) {
         memcpy((uint8_t *)&l->gpr[t->half - 1] + 4, (uint8_t *)&n->gpr[t->half - 1] + 4, 4);
-    if (t->early && (n->fault || l->fault))
+    }
+    if (t->early && (n->fault || l->fault)) {
         *l = *n;
+    }
     for (uint64_t i = 0; i < 512; i++) {
         uint64_t at = t->ignored[i / 8] >> i % 8 & 1 ? effective(in, t->operands) + i : 0;
-        if (kept(n, at))
+        if (kept(n, at)) {
             *kept(l, at) = *kept(n, at);
+        }
     }
 }
 
 static int same(struct task *t, const struct state *in, struct state *n, struct state *l) {
     uint64_t mask = t->defined[in->gpr[1] & 63];
-    if (mask >> 63 || (t->x87 && x87_undefined(t, in->fx)))
+    if (mask >> 63 || (t->x87 && x87_undefined(t, in->fx))) {
         return 1;
+    }
     t->compared++;
     overlook(t, in, n, l);
-    if (n->fault != l->fault || (n->fault && n->fault_pc != l->fault_pc))
+    if (n->fault != l->fault || (n->fault && n->fault_pc != l->fault_pc)) {
         return 0;
+    }
     if (n->fault) {
         t->faulted++;
         return !t->memory_after || !memcmp(n->data, l->data, DATA);
@@ -392,9 +426,11 @@ static int same(struct task *t, const struct state *in, struct state *n, struct 
 
 static uint64_t compare_all(struct task *t) {
     t->compared = t->faulted = 0;
-    for (uint64_t i = 0; i < t->n; i++)
-        if (!same(t, &all->in[i], &all->native[i], &all->lifted[i]))
+    for (uint64_t i = 0; i < t->n; i++) {
+        if (!same(t, &all->in[i], &all->native[i], &all->lifted[i])) {
             return i;
+        }
+    }
     return (uint64_t)-1;
 }
 
@@ -408,8 +444,9 @@ static void *map(uintptr_t at, size_t size, int protection, int flags, int file)
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2)
+    if (argc != 2) {
         return 2;
+    }
     int file = open(argv[1], O_RDWR), flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
     all = map(0, sizeof *all, PROT_READ | PROT_WRITE, MAP_SHARED, file);
     map(CODE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, flags, -1);
@@ -418,22 +455,25 @@ int main(int argc, char **argv) {
     sigaltstack(&stack, NULL);
     struct sigaction action = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         sigaction(signals[i], &action, NULL);
+    }
     for (char request; read(0, &request, 1) == 1;) {
         struct task *t = &all->task;
         uint64_t answer = t->n;
         alarm(SECONDS); /* an instruction that does not end ends the process */
         if (request == 'm') {
             seed = t->seed;
-            for (uint64_t i = 0; i < t->n; i++)
+            for (uint64_t i = 0; i < t->n; i++) {
                 make(t, &all->in[i]);
+            }
         } else {
             answer = request == 'r' ? run_all(t) : compare_all(t);
         }
         alarm(0);
-        if (write(1, &answer, sizeof answer) != sizeof answer)
+        if (write(1, &answer, sizeof answer) != sizeof answer) {
             return 1;
+        }
     }
     return 0;
 }

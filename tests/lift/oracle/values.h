@@ -107,22 +107,23 @@ static void vector(uint8_t *to) {
     uint64_t kind = below(6);
     for (int i = 0; i < 16; i += 8) {
         uint64_t value = next();
-        if (kind == 0)
+        if (kind == 0) {
             value = twice();
-        else if (kind == 1)
+        } else if (kind == 1) {
             value = single() | (uint64_t)single() << 32;
-        else if (kind == 2)
+        } else if (kind == 2) {
             value = integer();
-        else if (kind == 3)
+        } else if (kind == 3) {
             for (int j = 0; j < 8; j++) {
                 static const uint8_t border[] = {0, 1, 0x7f, 0x80, 0x81, 0xff, 0xfe, 0x40};
                 value = value << 8 | (below(4) ? border[below(8)] : below(256));
             }
-        else if (kind == 4)
+        } else if (kind == 4) {
             for (int j = 0; j < 4; j++) {
                 static const uint16_t border[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0xff, 0x100};
                 value = value << 16 | (below(4) ? border[below(8)] : below(65536));
             }
+        }
         memcpy(to + i, &value, 8);
     }
 }

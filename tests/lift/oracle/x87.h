@@ -53,17 +53,21 @@ static void x87_make(const struct task *t, uint8_t *fx) {
     memcpy(fx, &control, 2);
     memcpy(fx + 2, &status, 2);
     fx[4] = (uint8_t)(below(3) ? ~(3u << ((status >> 11) - 2u & 7) | 3u >> (10 - (status >> 11 & 7) & 15)) : next());
-    if (!below(3))
+    if (!below(3)) {
         fx[4] = 0xff;
+    }
     for (int i = 0; i < 8; i++) {
         uint64_t m = significand();
         uint16_t e = exponent();
-        if (!(e & 0x7fff) && below(2))
+        if (!(e & 0x7fff) && below(2)) {
             m = below(2) ? 0 : m >> (1 + below(63));
-        if (!t->odd) /* encodings that no FPU of today makes */
+        }
+        if (!t->odd) { /* encodings that no FPU of today makes */
             m = e & 0x7fff ? m | 1ull << 63 : m & ~(1ull << 63);
-        if (i == 1 && !below(8))
+        }
+        if (i == 1 && !below(8)) {
             memcpy(&m, fx + FPU_REGISTER, 8);
+        }
         memcpy(fx + FPU_REGISTER + 16 * i, &m, 8);
         memcpy(fx + FPU_REGISTER + 16 * i + 8, &e, 2);
     }
@@ -85,16 +89,20 @@ static int x87_near(const struct task *t, const uint8_t *x, const uint8_t *y, in
     memcpy(&b, y, 8);
     memcpy(&e, x + 8, 2);
     memcpy(&f, y + 8, 2);
-    if (a == b && e == f)
+    if (a == b && e == f) {
         return 1;
-    if (!t->ulps || (e & 0x7fff) == 0x7fff || (f & 0x7fff) == 0x7fff)
+    }
+    if (!t->ulps || (e & 0x7fff) == 0x7fff || (f & 0x7fff) == 0x7fff) {
         return 0;
+    }
     e |= !(e & 0x7fff); /* denormals lie as the least normal numbers do */
     f |= !(f & 0x7fff);
-    if (e == f)
+    if (e == f) {
         return a - b + ulps <= 2 * ulps;
-    if ((uint16_t)(e - f) == 1) /* on both sides of a power of two */
+    }
+    if ((uint16_t)(e - f) == 1) { /* on both sides of a power of two */
         return a - (1ull << 63) + ~b < ulps;
+    }
     return (uint16_t)(f - e) == 1 && b - (1ull << 63) + ~a < ulps;
 }
 
@@ -105,11 +113,13 @@ static int x87_same(const struct task *t, const uint8_t *x, const uint8_t *y) {
     memcpy(&other, y + 2, 2);
     uint64_t told =
         t->odd && !(status & 5) ? t->status : t->status & ~2ull; /* when it looks for denormals is its own */
-    if (t->exam && !(x[4] >> (status >> 11 & 7) & 1))
+    if (t->exam && !(x[4] >> (status >> 11 & 7) & 1)) {
         told &= ~0x200ull;
+    }
     int same = !memcmp(x, y, 2) && !((status ^ other) & told) && x[4] == y[4];
     int first = t->partial && status & 0x400;
-    for (int i = first; i < 8; i++)
+    for (int i = first; i < 8; i++) {
         same &= x87_near(t, x + FPU_REGISTER + 16 * i, y + FPU_REGISTER + 16 * i, !(x[1] & 12));
+    }
     return same;
 }

@@ -28,8 +28,9 @@ int main(void) {
         int top = 0;
         for (char *word = strtok(line, " \n"); word && top < 63; word = strtok(NULL, " \n")) {
             size_t i = 0;
-            while (i < sizeof FUNCTIONS / sizeof *FUNCTIONS && strcmp(word, FUNCTIONS[i].name) != 0)
+            while (i < sizeof FUNCTIONS / sizeof *FUNCTIONS && strcmp(word, FUNCTIONS[i].name) != 0) {
                 i++;
+            }
             if (i < sizeof FUNCTIONS / sizeof *FUNCTIONS && top >= 2) {
                 top--;
                 stack[top - 1] = FUNCTIONS[i].call(stack[top - 1], stack[top]);

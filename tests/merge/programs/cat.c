@@ -3,15 +3,17 @@
 
 static int copy(FILE *in) {
     int c;
-    while ((c = getc(in)) != EOF)
+    while ((c = getc(in)) != EOF) {
         putchar(c);
+    }
     return 0;
 }
 
 int main(int argc, char **argv) {
     int status = 0;
-    if (argc == 1)
+    if (argc == 1) {
         return copy(stdin);
+    }
     for (int i = 1; i < argc; i++) {
         FILE *in = fopen(argv[i], "r");
         if (!in) {

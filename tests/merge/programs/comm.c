@@ -14,10 +14,12 @@ int main(int argc, char **argv) {
     while (x || y) {
         int order = !x ? 1 : !y ? -1 : strcmp(x, y);
         printf("%s%s", order < 0 ? "" : order > 0 ? "\t" : "\t\t", order <= 0 ? x : y);
-        if (order <= 0)
+        if (order <= 0) {
             x = fgets(a, sizeof a, left);
-        if (order >= 0)
+        }
+        if (order >= 0) {
             y = fgets(b, sizeof b, right);
+        }
     }
     return 0;
 }

@@ -13,13 +13,17 @@ int main(int argc, char **argv) {
     const char *way = argc > 1 ? argv[1] : "";
     printf("%s\n", way);
     fflush(stdout);
-    if (strcmp(way, "abort") == 0)
+    if (strcmp(way, "abort") == 0) {
         abort();
-    if (strcmp(way, "trap") == 0)
+    }
+    if (strcmp(way, "trap") == 0) {
         __builtin_trap();
-    if (strcmp(way, "exit") == 0)
+    }
+    if (strcmp(way, "exit") == 0) {
         _exit(42);
-    if (strcmp(way, "deep") == 0)
+    }
+    if (strcmp(way, "deep") == 0) {
         return deeper(0);
+    }
     return 7;
 }

@@ -13,8 +13,9 @@ int main(int argc, char **argv) {
     while (getline(&line, &size, stdin) >= 0) {
         char *rest = line, *field = NULL;
         line[strcspn(line, "\n")] = 0;
-        for (int left = atoi(argv[2]); left > 0 && rest; left--)
+        for (int left = atoi(argv[2]); left > 0 && rest; left--) {
             field = strsep(&rest, argv[1]);
+        }
         puts(field ? field : "");
     }
     return 0;

@@ -4,9 +4,11 @@
 
 int main(int argc, char **argv) {
     int first = argc > 1 && strcmp(argv[1], "-n") == 0 ? 2 : 1;
-    for (int i = first; i < argc; i++)
+    for (int i = first; i < argc; i++) {
         printf("%s%s", i > first ? " " : "", argv[i]);
-    if (first == 1)
+    }
+    if (first == 1) {
         putchar('\n');
+    }
     return 0;
 }

@@ -12,8 +12,9 @@ static _Noreturn void fail(const char *why) {
 }
 
 static int next(void) {
-    while (isspace((unsigned char)*at))
+    while (isspace((unsigned char)*at)) {
         at++;
+    }
     return *at;
 }
 
@@ -21,15 +22,18 @@ static long atom(void) {
     if (next() == '(') {
         at++;
         long value = sum();
-        if (next() != ')')
+        if (next() != ')') {
             fail("no )");
+        }
         at++;
         return value;
     }
-    if (*at == '-')
+    if (*at == '-') {
         return at++, -atom();
-    if (!isdigit((unsigned char)*at))
+    }
+    if (!isdigit((unsigned char)*at)) {
         fail("no number");
+    }
     char *end;
     long value = strtol(at, &end, 10);
     at = end;
@@ -41,8 +45,9 @@ static long product(void) {
     for (int c; (c = next()) == '*' || c == '/' || c == '%';) {
         at++;
         long right = atom();
-        if (c != '*' && right == 0)
+        if (c != '*' && right == 0) {
             fail("division by zero");
+        }
         value = c == '*' ? value * right : c == '/' ? value / right : value % right;
     }
     return value;
@@ -60,8 +65,9 @@ static long sum(void) {
 int main(int argc, char **argv) {
     at = argc > 1 ? argv[1] : "";
     long value = sum();
-    if (next())
+    if (next()) {
         fail("more text");
+    }
     printf("%ld\n", value);
     return value == 0;
 }

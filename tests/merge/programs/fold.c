@@ -5,8 +5,9 @@
 int main(int argc, char **argv) {
     int width = argc > 1 ? atoi(argv[1]) : 80, column = 0, c;
     while ((c = getchar()) != EOF) {
-        if (c != '\n' && column == width)
+        if (c != '\n' && column == width) {
             putchar('\n'), column = 0;
+        }
         putchar(c);
         column = c == '\n' ? 0 : column + 1;
     }

@@ -7,9 +7,9 @@
 static int c;
 
 static void next(void) {
-    do
+    do {
         c = getchar();
-    while (c != EOF && isspace(c));
+    } while (c != EOF && isspace(c));
 }
 
 static _Noreturn void fail(void) {
@@ -21,11 +21,13 @@ static _Noreturn void fail(void) {
 static void text(void) {
     putchar(c);
     while ((c = getchar()) != '"') {
-        if (c == EOF)
+        if (c == EOF) {
             fail();
+        }
         putchar(c);
-        if (c == '\\')
+        if (c == '\\') {
             putchar(c = getchar());
+        }
     }
     putchar(c);
     next();
@@ -36,24 +38,29 @@ static void indent(int depth) {
 }
 
 static void value(int depth) {
-    if (depth > 100)
+    if (depth > 100) {
         fail();
+    }
     if (c == '{' || c == '[') {
         int close = c == '{' ? '}' : ']';
         putchar(c);
         next();
         for (int first = 1; c != close; first = 0) {
-            if (!first && c != ',')
+            if (!first && c != ',') {
                 fail();
-            if (!first)
+            }
+            if (!first) {
                 putchar(c), next();
+            }
             indent(depth + 1);
             if (close == '}') {
-                if (c != '"')
+                if (c != '"') {
                     fail();
+                }
                 text();
-                if (c != ':')
+                if (c != ':') {
                     fail();
+                }
                 fputs(": ", stdout);
                 next();
             }
@@ -65,10 +72,12 @@ static void value(int depth) {
     } else if (c == '"') {
         text();
     } else if (c != EOF && (isalnum(c) || c == '-')) {
-        for (; c != EOF && (isalnum(c) || strchr("+-.", c)); c = getchar())
+        for (; c != EOF && (isalnum(c) || strchr("+-.", c)); c = getchar()) {
             putchar(c);
-        if (c != EOF && isspace(c))
+        }
+        if (c != EOF && isspace(c)) {
             next();
+        }
     } else {
         fail();
     }

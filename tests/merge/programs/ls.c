@@ -16,9 +16,10 @@ int main(int argc, char **argv) {
         char path[1024];
         struct stat st;
         snprintf(path, sizeof path, "%s/%s", where, names[i]->d_name);
-        if (stat(path, &st) == 0)
+        if (stat(path, &st) == 0) {
             printf("%c %8lld %s\n", S_ISDIR(st.st_mode) ? 'd' : '-', S_ISDIR(st.st_mode) ? 0LL : (long long)st.st_size,
                    names[i]->d_name);
+        }
     }
     return 0;
 }

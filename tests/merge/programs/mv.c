@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 int main(int argc, char **argv) {
-    if (argc != 3)
+    if (argc != 3) {
         return 2;
+    }
     int failed = strcmp(argv[1], "-d") == 0   ? unlink(argv[2])
                  : strcmp(argv[1], "-p") == 0 ? mkdir(argv[2], 0755)
                                               : rename(argv[1], argv[2]);
-    if (failed)
+    if (failed) {
         perror("mv");
+    }
     return failed ? 1 : 0;
 }

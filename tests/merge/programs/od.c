@@ -6,8 +6,9 @@ int main(void) {
     size_t n, at = 0;
     for (; (n = fread(row, 1, sizeof row, stdin)) > 0; at += n) {
         printf("%07zo", at);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
             printf(" %03o", row[i]);
+        }
         putchar('\n');
     }
     printf("%07zo\n", at);

@@ -10,12 +10,14 @@ int main(int argc, char **argv) {
         return 3;
     }
     for (size_t i = 2; i <= n; i++) {
-        if (composite[i])
+        if (composite[i]) {
             continue;
+        }
         count++;
         last = i;
-        for (size_t k = i * i; k <= n; k += i)
+        for (size_t k = i * i; k <= n; k += i) {
             composite[k] = 1;
+        }
     }
     printf("%zu primes up to %zu, the last is %zu\n", count, n, last);
     return 0;

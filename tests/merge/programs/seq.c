@@ -8,7 +8,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     double first = atof(argv[1]), step = atof(argv[2]), last = atof(argv[3]);
-    for (long i = 0; step > 0 ? first + i * step <= last : first + i * step >= last; i++)
+    for (long i = 0; step > 0 ? first + i * step <= last : first + i * step >= last; i++) {
         printf("%g\n", first + i * step);
+    }
     return 0;
 }

@@ -21,11 +21,13 @@ static uint32_t turn(uint32_t x, int n) {
 
 static void block(const unsigned char *p) {
     uint32_t w[64], v[8];
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 16; i++) {
         w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 | (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
-    for (int i = 16; i < 64; i++)
+    }
+    for (int i = 16; i < 64; i++) {
         w[i] = w[i - 16] + (turn(w[i - 15], 7) ^ turn(w[i - 15], 18) ^ w[i - 15] >> 3) + w[i - 7] +
                (turn(w[i - 2], 17) ^ turn(w[i - 2], 19) ^ w[i - 2] >> 10);
+    }
     memcpy(v, state, sizeof v);
     for (int i = 0; i < 64; i++) {
         uint32_t a =
@@ -36,16 +38,18 @@ static void block(const unsigned char *p) {
         v[4] += a;
         v[0] = a + b;
     }
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) {
         state[i] += v[i];
+    }
 }
 
 int main(void) {
     unsigned char p[64];
     uint64_t size = 0;
     size_t n;
-    while ((n = fread(p, 1, 64, stdin)) == 64)
+    while ((n = fread(p, 1, 64, stdin)) == 64) {
         size += 64, block(p);
+    }
     size += n;
     p[n++] = 0x80;
     if (n > 56) {
@@ -54,11 +58,13 @@ int main(void) {
         n = 0;
     }
     memset(p + n, 0, 56 - n);
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) {
         p[56 + i] = (unsigned char)(size * 8 >> (56 - 8 * i));
+    }
     block(p);
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) {
         printf("%08x", state[i]);
+    }
     putchar('\n');
     return 0;
 }

@@ -20,12 +20,14 @@ int main(int argc, char **argv) {
         reverse |= strcmp(argv[i], "-r") == 0;
     }
     while (getline(&line, &size, stdin) >= 0) {
-        if (count == room)
+        if (count == room) {
             lines = realloc(lines, (room = room * 2 + 16) * sizeof *lines);
+        }
         lines[count++] = strdup(line);
     }
     qsort(lines, count, sizeof *lines, compare);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         fputs(lines[i], stdout);
+    }
     return 0;
 }

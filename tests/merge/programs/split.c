@@ -3,15 +3,17 @@
 #include <stdlib.h>
 
 int main(int argc, char **argv) {
-    if (argc != 3 || atol(argv[1]) < 1)
+    if (argc != 3 || atol(argv[1]) < 1) {
         return 2;
+    }
     char path[256], *line = NULL;
     size_t size = 0;
     FILE *out = NULL;
     for (long n = 0; getline(&line, &size, stdin) >= 0; n++) {
         if (n % atol(argv[1]) == 0) {
-            if (out)
+            if (out) {
                 fclose(out);
+            }
             snprintf(path, sizeof path, "%s%c", argv[2], (char)('a' + n / atol(argv[1]) % 26));
             out = fopen(path, "w");
             if (!out) {

@@ -10,11 +10,13 @@ int main(int argc, char **argv) {
             run[n++] = (char)c;
             continue;
         }
-        if (n >= least)
+        if (n >= least) {
             printf("%.*s\n", (int)n, run);
+        }
         n = 0;
-        if (c == EOF)
+        if (c == EOF) {
             break;
+        }
     }
     return 0;
 }

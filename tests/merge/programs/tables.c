@@ -18,8 +18,9 @@ static unsigned data[] = {R4K(0x100), R4K(0x200), R4K(0x300), R4K(0x400), R4K(0x
 
 int main(int argc, char **argv) {
     unsigned sum = 0;
-    for (size_t i = 0; i < sizeof data / sizeof *data; i++)
+    for (size_t i = 0; i < sizeof data / sizeof *data; i++) {
         sum = sum * 31 + data[i];
+    }
     data[argc] = sum;
     printf("%s: %zu bytes, %08x\n", argv[0], sizeof data, sum ^ data[argc] ^ data[argc + 1]);
     return 0;

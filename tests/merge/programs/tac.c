@@ -3,8 +3,9 @@
 
 static void line_at(FILE *in, long start, long end) {
     fseek(in, start, SEEK_SET);
-    for (; start < end; start++)
+    for (; start < end; start++) {
         putchar(getc(in));
+    }
 }
 
 int main(int argc, char **argv) {

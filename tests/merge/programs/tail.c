@@ -14,7 +14,8 @@ int main(int argc, char **argv) {
         free(ring[seen % keep]);
         ring[seen++ % keep] = strdup(line);
     }
-    for (size_t i = seen > keep ? seen - keep : 0; i < seen; i++)
+    for (size_t i = seen > keep ? seen - keep : 0; i < seen; i++) {
         fputs(ring[i % keep], stdout);
+    }
     return 0;
 }

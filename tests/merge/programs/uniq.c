@@ -4,10 +4,11 @@
 #include <string.h>
 
 static void show(const char *line, long count, int counted) {
-    if (count && counted)
+    if (count && counted) {
         printf("%7ld %s", count, line);
-    else if (count)
+    } else if (count) {
         fputs(line, stdout);
+    }
 }
 
 int main(int argc, char **argv) {

@@ -8,10 +8,11 @@ int main(void) {
     while ((c = getchar()) != EOF) {
         bytes++;
         lines += c == '\n';
-        if (isspace(c))
+        if (isspace(c)) {
             inside = 0;
-        else if (!inside)
+        } else if (!inside) {
             inside = 1, words++;
+        }
     }
     printf("%7ld %7ld %7ld\n", lines, words, bytes);
     return 0;

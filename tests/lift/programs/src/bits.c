@@ -15,8 +15,9 @@ static uint64_t next(void) {
 }
 static int by_hand(uint64_t v) {
     int n = 0;
-    for (; v; v &= v - 1)
+    for (; v; v &= v - 1) {
         n++;
+    }
     return n;
 }
 static uint64_t reverse(uint64_t v) {
@@ -26,8 +27,9 @@ static uint64_t reverse(uint64_t v) {
     return __builtin_bswap64(v);
 }
 static void set_bits(uint32_t *map, unsigned from, unsigned count) {
-    for (unsigned n = from; n < from + count; n++)
+    for (unsigned n = from; n < from + count; n++) {
         map[n / 32] |= 1u << n % 32;
+    }
 }
 int main(int argc, char **argv) {
     (void)argc, (void)argv;
@@ -37,10 +39,12 @@ int main(int argc, char **argv) {
         uint64_t v = next() >> (next() & 63);
         uint32_t w = (uint32_t)v | 1;
         unsigned n = (unsigned)next();
-        if (by_hand(v) != __builtin_popcountll(v))
+        if (by_hand(v) != __builtin_popcountll(v)) {
             puts("popcount");
-        if (v)
+        }
+        if (v) {
             sum = sum * 3 + (unsigned)__builtin_clzll(v) + 64u * (unsigned)__builtin_ctzll(v);
+        }
         sum = sum * 5 + (unsigned)__builtin_clz(w) + (unsigned)__builtin_ctz(w) * 32u + (unsigned)__builtin_parityll(v);
         sum += (unsigned)__builtin_ffsll((long long)v) + (unsigned)__builtin_clrsbll((long long)v) +
                (unsigned)__builtin_popcount(w);
@@ -57,11 +61,13 @@ int main(int argc, char **argv) {
     }
     printf("%016llx %u %u %u %lld %zu\n", (unsigned long long)sum, p.b, p.c, p.d, (long long)p.e, sizeof p);
     uint32_t map[32] = {0};
-    for (unsigned n = 0; n < 40; n++)
+    for (unsigned n = 0; n < 40; n++) {
         set_bits(map, n * 23 % 900, n % 37);
+    }
     uint32_t crc = 0;
-    for (int n = 0; n < 32; n++)
+    for (int n = 0; n < 32; n++) {
         crc = (crc << 5 | crc >> 27) ^ map[n];
+    }
     printf("%08x %d\n", crc, __builtin_popcount(crc));
     return 0;
 }

@@ -11,10 +11,11 @@ static long sum;
 static void work(int id, int steps) {
     for (int i = 0; i < steps; i++) {
         sum = sum * 5 + id * 100 + i;
-        if (i % 3 == id % 3)
+        if (i % 3 == id % 3) {
             swapcontext(&tasks[id], &tasks[(id + 1) % 4]);
-        else
+        } else {
             swapcontext(&tasks[id], &home);
+        }
     }
     printf("task %d ends, %.2f\n", id, (double)id / 8);
 }
@@ -23,16 +24,18 @@ int main(int argc, char **argv) {
     volatile int again = 0;
     ucontext_t here;
     getcontext(&here);
-    if (again++ < 3)
+    if (again++ < 3) {
         setcontext(&here);
+    }
     for (int id = 0; id < 4; id++) {
         getcontext(&tasks[id]);
         tasks[id].uc_stack.ss_sp = stacks[id], tasks[id].uc_stack.ss_size = sizeof stacks[id];
         tasks[id].uc_link = &home;
         makecontext(&tasks[id], (void (*)(void))work, 2, id, 40);
     }
-    for (int i = 0; i < 60; i++)
+    for (int i = 0; i < 60; i++) {
         swapcontext(&home, &tasks[i % 4]);
+    }
     printf("%ld %d\n", sum, again);
     return 0;
 }

@@ -21,8 +21,8 @@ struct value {
 static const char *start, *at;
 static char *words(void) {
     char *out = malloc(strlen(at) + 1), *to = out;
-    for (at++; *at && *at != '"'; at++)
-        if (*at == '\\')
+    for (at++; *at && *at != '"'; at++) {
+        if (*at == '\\') {
             switch (*++at) {
             case 'n':
                 *to++ = '\n';
@@ -33,28 +33,33 @@ static char *words(void) {
             case 'u': {
                 unsigned c = (unsigned)strtoul((char[]){at[1], at[2], at[3], at[4], 0}, NULL, 16);
                 at += 4;
-                if (c < 0x80)
+                if (c < 0x80) {
                     *to++ = (char)c;
-                else if (c < 0x800)
+                } else if (c < 0x800) {
                     *to++ = (char)(0xC0 | c >> 6), *to++ = (char)(0x80 | (c & 63));
-                else
+                } else {
                     *to++ = (char)(0xE0 | c >> 12), *to++ = (char)(0x80 | (c >> 6 & 63)),
                     *to++ = (char)(0x80 | (c & 63));
+                }
                 break;
             }
             default:
                 *to++ = *at;
             }
-        else
+        } else {
             *to++ = *at;
+        }
+    }
     *to = 0;
-    if (*at)
+    if (*at) {
         at++;
+    }
     return out;
 }
 static void blanks(void) {
-    while (isspace((unsigned char)*at))
+    while (isspace((unsigned char)*at)) {
         at++;
+    }
 }
 static struct value fail(const char *why) {
     fprintf(stderr, "%s at %ld\n", why, (long)(at - start));
@@ -63,8 +68,9 @@ static struct value fail(const char *why) {
 static struct value read_value(int depth) {
     struct value v = {NIL};
     blanks();
-    if (depth > 50)
+    if (depth > 50) {
         return fail("too deep");
+    }
     switch (*at) {
     case '"':
         v.kind = STRING, v.text = words();
@@ -91,18 +97,21 @@ static struct value read_value(int depth) {
             v.keys = realloc(v.keys, sizeof *v.keys * (size_t)(v.count + 1));
             v.keys[v.count] = NULL;
             if (v.kind == OBJECT) {
-                if (*at != '"')
+                if (*at != '"') {
                     return fail("no key");
+                }
                 v.keys[v.count] = words(), blanks();
-                if (*at++ != ':')
+                if (*at++ != ':') {
                     return fail("no colon");
+                }
             }
             v.items[v.count] = read_value(depth + 1), v.count++;
             blanks();
-            if (*at == ',')
+            if (*at == ',') {
                 at++;
-            else if (*at != close)
+            } else if (*at != close) {
                 return fail("no comma");
+            }
         }
         at++;
         return v;
@@ -113,13 +122,15 @@ static struct value read_value(int depth) {
 }
 static void quoted(const char *text) {
     putchar('"');
-    for (; *text; text++)
-        if (*text == '"' || *text == '\\')
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') {
             putchar('\\'), putchar(*text);
-        else if ((unsigned char)*text < 32)
+        } else if ((unsigned char)*text < 32) {
             printf("\\u%04x", *text);
-        else
+        } else {
             putchar(*text);
+        }
+    }
     putchar('"');
 }
 static void write_value(const struct value *v, int depth) {
@@ -140,8 +151,9 @@ static void write_value(const struct value *v, int depth) {
         putchar(v->kind == ARRAY ? '[' : '{');
         for (int n = 0; n < v->count; n++) {
             printf("%s\n%*s", n ? "," : "", depth * 2 + 2, "");
-            if (v->keys[n])
+            if (v->keys[n]) {
                 quoted(v->keys[n]), fputs(": ", stdout), free(v->keys[n]);
+            }
             write_value(&v->items[n], depth + 1);
         }
         printf("\n%*s%c", depth * 2, "", v->kind == ARRAY ? ']' : '}');

@@ -23,33 +23,47 @@ int main(int argc, char **argv) {
     atexit(first), atexit(second), at_quick_exit(on_quick);
     printf("%s without a newline", how);
     volatile int zero = 0;
-    if (!strcmp(how, "exit"))
+    if (!strcmp(how, "exit")) {
         exit(300);
-    if (!strcmp(how, "_exit"))
+    }
+    if (!strcmp(how, "_exit")) {
         fflush(stdout), _exit(-1);
-    if (!strcmp(how, "lost"))
+    }
+    if (!strcmp(how, "lost")) {
         _exit(4);
-    if (!strcmp(how, "quick"))
+    }
+    if (!strcmp(how, "quick")) {
         quick_exit(6);
-    if (!strcmp(how, "abort"))
+    }
+    if (!strcmp(how, "abort")) {
         abort();
-    if (!strcmp(how, "assert"))
+    }
+    if (!strcmp(how, "assert")) {
         assert(zero == 1 && "said by assert");
-    if (!strcmp(how, "term"))
+    }
+    if (!strcmp(how, "term")) {
         raise(SIGTERM);
-    if (!strcmp(how, "kill"))
+    }
+    if (!strcmp(how, "kill")) {
         kill(getpid(), SIGKILL);
-    if (!strcmp(how, "null"))
+    }
+    if (!strcmp(how, "null")) {
         *(volatile int *)8 = 1;
-    if (!strcmp(how, "zero"))
+    }
+    if (!strcmp(how, "zero")) {
         return 5 / zero;
-    if (!strcmp(how, "trap"))
+    }
+    if (!strcmp(how, "trap")) {
         __builtin_trap();
-    if (!strcmp(how, "free"))
+    }
+    if (!strcmp(how, "free")) {
         signal(SIGABRT, SIG_IGN), abort();
-    if (!strcmp(how, "usr1"))
+    }
+    if (!strcmp(how, "usr1")) {
         raise(SIGUSR1);
-    if (!strcmp(how, "chld"))
+    }
+    if (!strcmp(how, "chld")) {
         raise(SIGCHLD), raise(SIGURG), raise(SIGWINCH);
+    }
     return 7;
 }

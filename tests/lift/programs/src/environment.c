@@ -16,11 +16,13 @@ __attribute__((constructor)) static void early(void) {
     counter++;
 }
 int main(int argc, char **argv) {
-    for (int n = 0; n < argc; n++)
+    for (int n = 0; n < argc; n++) {
         printf("[%s]", argv[n]);
+    }
     printf("%d\n", argv[argc] == NULL);
-    for (char **e = environ; *e; e++)
+    for (char **e = environ; *e; e++) {
         puts(*e);
+    }
     setenv("ADDED", "yes", 1), unsetenv("HOME"), putenv((char[]){"PUT=1"});
     printf("%s %s %s\n", getenv("ADDED"), getenv("HOME") ? "home" : "none", getenv("PUT"));
     printf("%ld %ld %d %d\n", sysconf(_SC_PAGESIZE), (long)getauxval(AT_CLKTCK), getauxval(AT_RANDOM) != 0,

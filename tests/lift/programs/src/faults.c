@@ -54,8 +54,9 @@ int main(int argc, char **argv) {
     struct sigaction action = {.sa_flags = SA_SIGINFO};
     action.sa_sigaction = caught;
     const int signals[] = {SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGBUS};
-    for (unsigned n = 0; n < 5; n++)
+    for (unsigned n = 0; n < 5; n++) {
         sigaction(signals[n], &action, NULL);
+    }
     page = mmap((void *)0x70000000, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     mprotect(page + 4096, 4096, PROT_READ);
     mprotect(page + 8192, 4096, PROT_NONE);
@@ -66,14 +67,16 @@ int main(int argc, char **argv) {
                 {"breakpoint", breakpoint}, {"privileged", privileged}, {"null read", null_read},
                 {"null write", null_write}, {"read only", read_only},   {"none", none},
                 {"across", across}};
-    for (int round = 0; round < 3; round++)
+    for (int round = 0; round < 3; round++) {
         for (unsigned n = 0; n < sizeof rows / sizeof *rows; n++) {
             number = code = 0, address = NULL;
-            if (!sigsetjmp(back, 1))
+            if (!sigsetjmp(back, 1)) {
                 rows[n].run(), puts("went on");
+            }
             int where =
                 number == SIGFPE || number == SIGILL || number == SIGTRAP; // an address of code: differs by level
             printf("%s: %d %d %p\n", rows[n].name, number, code, where ? NULL : address);
         }
+    }
     return 0;
 }

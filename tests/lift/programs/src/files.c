@@ -14,19 +14,22 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
 }
 int main(int argc, char **argv) {
     FILE *f = fopen("made.txt", "w+");
-    for (int n = 0; n < 3000; n++)
+    for (int n = 0; n < 3000; n++) {
         fprintf(f, "%d:%s %x\n", n, argc > 1 ? argv[1] : "none", n * n);
+    }
     fseek(f, 100, SEEK_SET), fputs("HERE", f);
     fseek(f, -20, SEEK_END);
     char line[64];
-    while (fgets(line, sizeof line, f))
+    while (fgets(line, sizeof line, f)) {
         printf("%ld %s", ftell(f), line);
+    }
     printf("%d %d\n", feof(f) != 0, ferror(f));
     rewind(f);
     int a, count = 0;
     unsigned b;
-    while (count < 10 && fscanf(f, "%d:%*s %x\n", &a, &b) == 2)
+    while (count < 10 && fscanf(f, "%d:%*s %x\n", &a, &b) == 2) {
         count++;
+    }
     printf("%d %d %x\n", count, a, b);
     fclose(f);
     mkdir("folder", 0750), mkdir("folder/inner", 0700), rename("made.txt", "folder/moved");
@@ -51,8 +54,9 @@ int main(int argc, char **argv) {
     printf("%ld\n", (long)readlink("pointer", back, sizeof back));
     struct dirent **names;
     count = scandir(".", &names, NULL, by_name);
-    for (int n = 0; n < count; n++)
+    for (int n = 0; n < count; n++) {
         printf("%s ", names[n]->d_name), free(names[n]);
+    }
     free(names), puts("");
     char *big = malloc(300000);
     memset(big, 'x', 300000);

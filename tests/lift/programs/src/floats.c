@@ -15,12 +15,13 @@ static volatile float f_;
 static uint64_t sum;
 static void mix(double v) {
     uint64_t bits = 1;
-    if (v == v)
+    if (v == v) {
         memcpy(&bits, &v, 8);
+    }
     sum = (sum ^ bits) * 0x9E3779B97F4A7C15u, sum ^= sum >> 31;
 }
 static void arithmetic(void) {
-    for (unsigned i = 0; i < COUNT; i++)
+    for (unsigned i = 0; i < COUNT; i++) {
         for (unsigned j = 0; j < COUNT; j++) {
             d_ = values[i], e_ = values[j], f_ = (float)values[i];
             double a = d_, b = e_;
@@ -31,6 +32,7 @@ static void arithmetic(void) {
             sum += (a < b) + 2 * (a <= b) + 4 * (a == b) + 8 * (a != b) + 16 * (a > b) + 32 * (a >= b) +
                    64 * !!isunordered(f, g);
         }
+    }
 }
 static void conversions(void) {
     static const int64_t ints[] = {0,
@@ -56,10 +58,12 @@ static void conversions(void) {
     for (unsigned i = 0; i < COUNT; i++) {
         double v = d_ = values[i];
         mix(rint(v)), mix(nearbyint(v)), mix(floor(v)), mix(ceil(v)), mix(trunc(v)), mix(round(v)), mix((float)v);
-        if (v > -2e9 && v < 2e9)
+        if (v > -2e9 && v < 2e9) {
             sum = sum * 3 + (uint64_t)(int64_t)v + (uint32_t)(int32_t)v + (uint64_t)lrint(v) + (uint64_t)llround(v);
-        if (v >= 0 && v < 1.8e19)
+        }
+        if (v >= 0 && v < 1.8e19) {
             sum = sum * 7 + (uint64_t)v;
+        }
     }
 }
 int main(int argc, char **argv) {

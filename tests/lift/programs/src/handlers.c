@@ -13,18 +13,22 @@ static volatile int on_alternate;
 
 static void count(int number) {
     seen[number]++, depth++;
-    if (depth > deepest)
+    if (depth > deepest) {
         deepest = depth;
-    if (number == SIGUSR1 && seen[SIGUSR1] < 5)
+    }
+    if (number == SIGUSR1 && seen[SIGUSR1] < 5) {
         raise(SIGUSR2);
-    if (number == SIGUSR2 && seen[SIGUSR2] < 5)
+    }
+    if (number == SIGUSR2 && seen[SIGUSR2] < 5) {
         raise(SIGUSR1);
+    }
     depth--;
 }
 static void tick(int number) {
     volatile double spoil[8];
-    for (int n = 0; n < 8; n++)
+    for (int n = 0; n < 8; n++) {
         spoil[n] = n * 1.5 + number;
+    }
     ticks += spoil[7] > 0;
 }
 static void where(int number, siginfo_t *info, void *context) {

@@ -92,7 +92,7 @@ static void by_switch(struct machine *m) {
     const int8_t *c = m->code;
     int64_t *s = m->stack, t;
     int pc = 0, sp = 0;
-    while (++m->steps <= 20000)
+    while (++m->steps <= 20000) {
         switch (c[pc++]) {
         case PUSH:
             s[sp++ & 63] = c[pc++];
@@ -149,6 +149,7 @@ static void by_switch(struct machine *m) {
             m->pc = pc, m->sp = sp;
             return;
         }
+    }
 }
 static int64_t pop(struct machine *m) {
     return m->stack[--m->sp & 63];
@@ -220,8 +221,9 @@ static void by_table(struct machine *m) {
                                                    f_less, f_print, f_call, f_ret, f_mod};
     while (++m->steps <= 20000) {
         int op = m->code[m->pc++];
-        if (op == HALT)
+        if (op == HALT) {
             return;
+        }
         to[op](m);
     }
 }
@@ -229,12 +231,13 @@ int main(int argc, char **argv) {
     (void)argc, (void)argv;
     static const int8_t *const programs[] = {primes, factorials, calls};
     static void (*const ways[])(struct machine *) = {by_goto, by_switch, by_table};
-    for (int p = 0; p < 3; p++)
+    for (int p = 0; p < 3; p++) {
         for (int w = 0; w < 3; w++) {
             struct machine m = {.code = programs[p]};
             ways[w](&m);
             printf("%d %d: %016llx after %llu at %d, %lld %lld\n", p, w, (unsigned long long)m.hash,
                    (unsigned long long)m.steps, m.pc, (long long)m.vars[0], (long long)m.vars[1]);
         }
+    }
     return 0;
 }

@@ -11,14 +11,16 @@ __attribute__((noinline)) static int dive(int n) {
     volatile char room[64];
     room[n % 64] = (char)n;
     depth++;
-    if (n == 0)
+    if (n == 0) {
         longjmp(inner, 7);
+    }
     int result = dive(n - 1) + room[n % 64];
     return result;
 }
 static int compare(const void *a, const void *b) {
-    if (++steps == 9)
+    if (++steps == 9) {
         longjmp(outer, 3);
+    }
     return *(const int *)a - *(const int *)b;
 }
 int main(int argc, char **argv) {
@@ -31,8 +33,9 @@ int main(int argc, char **argv) {
     }
     printf("%d %d %d\n", status, round, depth);
     int values[20];
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         values[i] = i * 7 % 20;
+    }
     switch (setjmp(outer)) {
     case 0:
         qsort(values, 20, sizeof *values, compare);
@@ -51,8 +54,9 @@ int main(int argc, char **argv) {
     }
     printf("%d\n", count);
     sigjmp_buf with_mask;
-    if (!sigsetjmp(with_mask, 1))
+    if (!sigsetjmp(with_mask, 1)) {
         siglongjmp(with_mask, 1);
+    }
     puts("done");
     return 0;
 }

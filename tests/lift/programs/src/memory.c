@@ -18,14 +18,17 @@ static struct {
     uint8_t mark;
 } blocks[300];
 static int good(int n) {
-    for (size_t i = 0; i < blocks[n].size; i++)
-        if (blocks[n].at[i] != (uint8_t)(blocks[n].mark + i))
+    for (size_t i = 0; i < blocks[n].size; i++) {
+        if (blocks[n].at[i] != (uint8_t)(blocks[n].mark + i)) {
             return 0;
+        }
+    }
     return 1;
 }
 static void fill(int n, size_t from) {
-    for (size_t i = from; i < blocks[n].size; i++)
+    for (size_t i = from; i < blocks[n].size; i++) {
         blocks[n].at[i] = (uint8_t)(blocks[n].mark + i);
+    }
 }
 int main(int argc, char **argv) {
     (void)argc, (void)argv;
@@ -34,8 +37,9 @@ int main(int argc, char **argv) {
     for (int turn = 0; turn < 6000; turn++) {
         int n = (int)(next() >> 8) % 300;
         size_t size = (next() >> 8) % (turn % 100 ? 700 : 200000) + 1;
-        if (blocks[n].at && !good(n))
+        if (blocks[n].at && !good(n)) {
             bad++;
+        }
         switch (next() >> 12 & 3) {
         case 0:
             free(blocks[n].at), blocks[n].at = NULL, blocks[n].size = 0;
@@ -48,8 +52,9 @@ int main(int argc, char **argv) {
         }
         case 2: {
             free(blocks[n].at), blocks[n].at = calloc(size, 1), blocks[n].size = size;
-            for (size_t i = 0; i < size; i++)
+            for (size_t i = 0; i < size; i++) {
                 bad += blocks[n].at[i] != 0;
+            }
             blocks[n].mark = (uint8_t)next(), fill(n, 0);
             break;
         }
@@ -65,11 +70,13 @@ int main(int argc, char **argv) {
     }
     printf("%d %zu\n", bad, total);
     uint8_t *map = mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    for (size_t n = 0; n < 8 << 20; n += 4096)
+    for (size_t n = 0; n < 8 << 20; n += 4096) {
         map[n] = (uint8_t)(n >> 12);
+    }
     map = mremap(map, 8 << 20, 24 << 20, MREMAP_MAYMOVE);
-    for (size_t n = 0; n < 8 << 20; n += 4096)
+    for (size_t n = 0; n < 8 << 20; n += 4096) {
         bad += map[n] != (uint8_t)(n >> 12);
+    }
     printf("%d %d\n", bad, map[20 << 20]);
     map = mremap(map, 24 << 20, 4096, MREMAP_MAYMOVE);
     printf("%d\n", munmap(map, 4096));

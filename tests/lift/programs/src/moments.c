@@ -14,11 +14,13 @@ int main(int argc, char **argv) {
         struct tm parts, again;
         gmtime_r(&t, &parts);
         size_t size = strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %j %U %W %V %G %u %a %B %C %y %I %p %e", &parts);
-        for (size_t n = 0; n < size; n++)
+        for (size_t n = 0; n < size; n++) {
             sum = sum * 31 + (unsigned char)text[n];
+        }
         memset(&again, 0, sizeof again);
-        if (!strptime(text, "%Y-%m-%d %H:%M:%S", &again) || timegm(&again) != t)
+        if (!strptime(text, "%Y-%m-%d %H:%M:%S", &again) || timegm(&again) != t) {
             printf("%lld %s\n", (long long)t, text);
+        }
     }
     printf("%u %s\n", sum, text);
     struct tm odd = {.tm_year = 124, .tm_mon = 14, .tm_mday = -5, .tm_hour = 50, .tm_min = -7, .tm_sec = 100};

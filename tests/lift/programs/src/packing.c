@@ -16,14 +16,16 @@ struct coder {
 };
 static void encode(struct coder *c, uint16_t *p, int bit) {
     uint32_t bound = (c->range >> 12) * *p;
-    if (bit)
+    if (bit) {
         c->low += bound, c->range -= bound, *p -= *p >> 4;
-    else
+    } else {
         c->range = bound, *p += (4096 - *p) >> 4;
+    }
     while (c->range < 1u << 24) {
-        if (c->low >> 32) // a carry into what is written
+        if (c->low >> 32) { // a carry into what is written
             for (uint8_t *b = c->at - 1; ++*b == 0; b--)
                 ;
+        }
         c->low &= 0xFFFFFFFF;
         *c->at++ = (uint8_t)(c->low >> 24), c->low = (c->low & 0xFFFFFF) << 8, c->range <<= 8;
     }
@@ -31,12 +33,14 @@ static void encode(struct coder *c, uint16_t *p, int bit) {
 static int decode(struct coder *c, uint16_t *p) {
     uint32_t bound = (c->range >> 12) * *p;
     int bit = c->code >= bound;
-    if (bit)
+    if (bit) {
         c->code -= bound, c->range -= bound, *p -= *p >> 4;
-    else
+    } else {
         c->range = bound, *p += (4096 - *p) >> 4;
-    while (c->range < 1u << 24)
+    }
+    while (c->range < 1u << 24) {
         c->code = c->code << 8 | *c->at++, c->range <<= 8;
+    }
     return bit;
 }
 static size_t squeeze(void) {
@@ -49,29 +53,35 @@ static size_t squeeze(void) {
         }
         before = plain[n];
     }
-    if (c.low >> 32)
+    if (c.low >> 32) {
         for (uint8_t *b = c.at - 1; ++*b == 0; b--)
             ;
-    for (int n = 24; n >= 0; n -= 8)
+    }
+    for (int n = 24; n >= 0; n -= 8) {
         *c.at++ = (uint8_t)(c.low >> n);
+    }
     return (size_t)(c.at - packed);
 }
 static void expand(void) {
     struct coder c = {0, 0xFFFFFFFF, 0, packed + 1};
-    for (int n = 0; n < 4; n++)
+    for (int n = 0; n < 4; n++) {
         c.code = c.code << 8 | *c.at++;
+    }
     uint8_t before = 0;
     for (size_t n = 0; n < SIZE; n++) {
         int node = 1;
-        while (node < 256)
+        while (node < 256) {
             node = node * 2 + decode(&c, &model[before][node]);
+        }
         back[n] = before = (uint8_t)node;
     }
 }
 static void reset(void) {
-    for (int a = 0; a < 256; a++)
-        for (int b = 0; b < 256; b++)
+    for (int a = 0; a < 256; a++) {
+        for (int b = 0; b < 256; b++) {
             model[a][b] = 2048;
+        }
+    }
 }
 static size_t lz(void) {
     static int32_t head[65536], link_[SIZE];
@@ -86,19 +96,23 @@ static size_t lz(void) {
         int tries = 16;
         for (int32_t at = head[hash]; at >= 0 && tries--; at = link_[at]) {
             size_t length = 0;
-            while (n + length < SIZE && length < 255 && plain[(size_t)at + length] == plain[n + length])
+            while (n + length < SIZE && length < 255 && plain[(size_t)at + length] == plain[n + length]) {
                 length++;
-            if (length > best)
+            }
+            if (length > best) {
                 best = length, from = n - (size_t)at;
+            }
         }
         size_t step = best > 4 ? best : 1;
         packed[out++] = (uint8_t)(best > 4 ? best : 0);
-        if (best > 4)
+        if (best > 4) {
             packed[out++] = (uint8_t)from, packed[out++] = (uint8_t)(from >> 8);
-        else
+        } else {
             packed[out++] = plain[n];
-        for (; step--; n++)
+        }
+        for (; step--; n++) {
             link_[n] = head[hash], head[hash] = (int32_t)n;
+        }
     }
     size_t made = 0;
     for (size_t at = 0; at < out;) {
@@ -109,8 +123,9 @@ static size_t lz(void) {
         }
         size_t from = packed[at] | (size_t)packed[at + 1] << 8;
         at += 2;
-        for (; length--; made++)
+        for (; length--; made++) {
             back[made] = back[made - from];
+        }
     }
     return out;
 }
@@ -134,8 +149,9 @@ int main(int argc, char **argv) {
     size = lz();
     printf("%zu %d\n", size, memcmp(plain, back, SIZE));
     long counts[256] = {0}, bits = 0;
-    for (int n = 0; n < SIZE; n++)
+    for (int n = 0; n < SIZE; n++) {
         counts[plain[n]]++;
+    }
     for (int left = 256; left > 1;) {
         qsort(counts, (size_t)left, sizeof *counts, heavier);
         bits += counts[0] + counts[1], counts[0] += counts[1], counts[1] = counts[--left];

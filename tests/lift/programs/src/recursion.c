@@ -16,8 +16,9 @@ static int hop(int n) {
 }
 static unsigned calls;
 static void hanoi(int n, int a, int b, int c) {
-    if (!n)
+    if (!n) {
         return;
+    }
     hanoi(n - 1, a, c, b), calls++, hanoi(n - 1, c, b, a);
 }
 int main(int argc, char **argv) {

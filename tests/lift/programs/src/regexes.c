@@ -17,21 +17,26 @@ int main(int argc, char **argv) {
         printf("%s: %d", patterns[p], status != 0);
         for (unsigned s = 0; !status && s < sizeof subjects / sizeof *subjects; s++) {
             regmatch_t match[4];
-            if (regexec(&compiled, subjects[s], 4, match, 0))
+            if (regexec(&compiled, subjects[s], 4, match, 0)) {
                 printf(" -");
-            else
-                for (int i = 0; i < 4; i++)
+            } else {
+                for (int i = 0; i < 4; i++) {
                     printf("%c%d:%d", i ? ',' : ' ', (int)match[i].rm_so, (int)match[i].rm_eo);
+                }
+            }
         }
-        if (!status)
+        if (!status) {
             regfree(&compiled);
+        }
         puts("");
     }
     static const char *const globs[] = {"*.c", "a?c", "[!x]*", "*/*", "\\*", "**z"};
     static const char *const names[] = {"main.c", "abc", "x", "dir/file", "*", "zzz"};
-    for (int g = 0; g < 6; g++)
-        for (int n = 0; n < 6; n++)
+    for (int g = 0; g < 6; g++) {
+        for (int n = 0; n < 6; n++) {
             putchar(fnmatch(globs[g], names[n], FNM_PATHNAME) ? '.' : 'x');
+        }
+    }
     puts("");
     return 0;
 }

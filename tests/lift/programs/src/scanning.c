@@ -19,8 +19,9 @@ int main(int argc, char **argv) {
         uint64_t bits = next(), back;
         double value, again;
         memcpy(&value, &bits, 8);
-        if (value != value || value - value != 0)
+        if (value != value || value - value != 0) {
             continue;
+        }
         char text[64];
         snprintf(text, sizeof text, i & 1 ? "%.17g" : "%a", value);
         again = strtod(text, NULL);
@@ -57,7 +58,7 @@ int main(int argc, char **argv) {
     }
     static const char *const longs[] = {
         "0", "-9223372036854775808", "9223372036854775808", "0x7f", "077", "z", "10zz", " +5 "};
-    for (unsigned i = 0; i < sizeof longs / sizeof *longs; i++)
+    for (unsigned i = 0; i < sizeof longs / sizeof *longs; i++) {
         for (int base = 0; base <= 36; base += 9) {
             char *end;
             errno = 0;
@@ -65,6 +66,7 @@ int main(int argc, char **argv) {
             unsigned long u = strtoul(longs[i], &end, base);
             printf("%ld %lu %d %d;", value, u, (int)(end - longs[i]), errno);
         }
+    }
     int a, b, n;
     unsigned x;
     char word[16], set[16], c;

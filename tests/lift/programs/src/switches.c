@@ -215,8 +215,9 @@ N double reals(unsigned x) {
 }
 N unsigned duff(uint8_t *to, const uint8_t *from, unsigned count) {
     unsigned n = (count + 7) / 8, sum = 0;
-    if (!count)
+    if (!count) {
         return 0;
+    }
     switch (count % 8) {
     case 0:
         do {
@@ -278,19 +279,24 @@ int main(int argc, char **argv) {
         sum = sum * 31 + (unsigned long)nested(x + 300, x * 3 + 900);
     }
     printf("%016lx\n", sum);
-    for (int x = -2; x < 24; x++)
+    for (int x = -2; x < 24; x++) {
         printf("%d/%d/%s/%g ", dense(x), holes((unsigned)x), names(x), reals((unsigned)x));
+    }
     const long far[] = {-1000000, 7, 500, 70000, 0x123456789A, -8, 1L << 62, 1L << 32, (1L << 32) + 7, -7};
-    for (int n = 0; n < 10; n++)
+    for (int n = 0; n < 10; n++) {
         printf("%d ", sparse(far[n]));
+    }
     uint8_t from[200], to[200] = {0};
-    for (int n = 0; n < 200; n++)
+    for (int n = 0; n < 200; n++) {
         from[n] = (uint8_t)(n * 7 + 3);
-    for (unsigned n = 0; n < 40; n++)
+    }
+    for (unsigned n = 0; n < 40; n++) {
         printf("%u ", duff(to, from + n, n));
+    }
     printf("\n%d %d %d\n", state("aaabbcabcaab"), state(""), state("xaxabc"));
-    for (long v = -0x80000000L, n = 0; n < 3; n++, v += 0x7fffffff)
+    for (long v = -0x80000000L, n = 0; n < 3; n++, v += 0x7fffffff) {
         printf("%d %d ", dense((int)v), holes((unsigned)v));
+    }
     puts("");
     return 0;
 }

@@ -35,8 +35,9 @@ static long op_add(const unsigned char *code, long *stack, long top, long steps,
     GO(code);
 }
 static long op_jump(const unsigned char *code, long *stack, long top, long steps, double real) {
-    if (--steps <= 0)
+    if (--steps <= 0) {
         TAIL op_end(code, stack, top, steps, real);
+    }
     code += (signed char)*code;
     GO(code);
 }
@@ -51,8 +52,9 @@ static long op_end(const unsigned char *code, long *stack, long top, long steps,
 int main(int argc, char **argv) {
     (void)argv;
     unsigned long n = argc > 5 ? 1 : 60000;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         printf("%lu %lu\n", even(n + (unsigned long)i, 1), third(n * 2, (unsigned long)i));
+    }
     printf("%ld\n", many(20000, 1, 2, 3, 4, 5, 6, 7));
     static const unsigned char code[] = {0, 1, 0, 7, 1, 3, 2, 0xFB, 4};
     long stack[8];

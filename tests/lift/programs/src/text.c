@@ -10,24 +10,28 @@
 static const char *at;
 static double expression(int least);
 static double atom(void) {
-    while (*at == ' ')
+    while (*at == ' ') {
         at++;
+    }
     if (*at == '(') {
         at++;
         double v = expression(0);
         at++;
         return v;
     }
-    if (*at == '-')
+    if (*at == '-') {
         return at++, -atom();
+    }
     if (isalpha((unsigned char)*at)) {
         static const struct {
             const char *name;
             double (*call)(double);
         } calls[] = {{"sqrt", sqrt}, {"floor", floor}, {"abs", fabs}, {"ceil", ceil}};
-        for (int n = 0; n < 4; n++)
-            if (!strncmp(at, calls[n].name, strlen(calls[n].name)))
+        for (int n = 0; n < 4; n++) {
+            if (!strncmp(at, calls[n].name, strlen(calls[n].name))) {
                 return at += strlen(calls[n].name), calls[n].call(atom());
+            }
+        }
         return 0;
     }
     return strtod(at, (char **)&at);
@@ -37,11 +41,13 @@ static double expression(int least) {
     static const int levels[] = {1, 1, 2, 2, 2, 3};
     double left = atom();
     for (;;) {
-        while (*at == ' ')
+        while (*at == ' ') {
             at++;
+        }
         const char *found = *at ? strchr(operators, *at) : NULL;
-        if (!found || levels[found - operators] < least)
+        if (!found || levels[found - operators] < least) {
             return left;
+        }
         int level = levels[found - operators];
         at++;
         double right = expression(level + (*found != '^'));
@@ -82,11 +88,14 @@ static int utf8(const uint8_t *p) {
     int count = 0;
     for (; *p; count++) {
         int more = *p < 0x80 ? 0 : *p >> 5 == 6 ? 1 : *p >> 4 == 14 ? 2 : *p >> 3 == 30 ? 3 : -1;
-        if (more < 0)
+        if (more < 0) {
             return -1;
-        for (p++; more--; p++)
-            if (*p >> 6 != 2)
+        }
+        for (p++; more--; p++) {
+            if (*p >> 6 != 2) {
                 return -1;
+            }
+        }
     }
     return count;
 }
@@ -95,28 +104,32 @@ int main(int argc, char **argv) {
     static const char *const sums[] = {"1+2*3",    "(1+2)*3",         "2^3^2",    "-2^2",
                                        "10%4*3-1", "sqrt(2)*sqrt 2",  "1/3+1e-3", "abs(-5)/floor(2.7)",
                                        "1/0",      "ceil(0.1+0.2*10)"};
-    for (int n = 0; n < 10; n++)
+    for (int n = 0; n < 10; n++) {
         at = sums[n], printf("%s = %.12g\n", sums[n], expression(0));
+    }
     char words[] =
         "the quick brown fox jumps over the lazy dog and the quick cat jumps over the lazy fox again and again";
     char *list[40], *save, *word;
     int count = 0;
-    for (word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
+    for (word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
         list[count++] = word;
+    }
     for (int i = 0; i < count; i++) {
         int seen = 0, times = 0;
-        for (int j = 0; j < count; j++)
+        for (int j = 0; j < count; j++) {
             times += !strcmp(list[i], list[j]), seen += j < i && !strcmp(list[i], list[j]);
-        if (!seen)
+        }
+        if (!seen) {
             printf("%s %d ", list[i], times);
+        }
     }
     puts("");
     unsigned random = 5;
     for (int n = 0, i = 0; n < 20; n++) {
         printf("%s ", list[i]);
-        do
+        do {
             random = random * 1103515245 + 12345, i = (int)(random >> 16) % (count - 1);
-        while (n & 1 && strcmp(list[i], list[n]));
+        } while (n & 1 && strcmp(list[i], list[n]));
         i++;
     }
     puts("");

@@ -7,8 +7,9 @@
 static volatile sig_atomic_t ticks;
 static void tick(int number) {
     volatile double spoil[8];
-    for (int n = 0; n < 8; n++)
+    for (int n = 0; n < 8; n++) {
         spoil[n] = n * 1.5 + number;
+    }
     ticks += spoil[7] > 0;
 }
 int main(int argc, char **argv) {
@@ -21,8 +22,9 @@ int main(int argc, char **argv) {
     unsigned long hash = 1, rounds = 0;
     while (ticks < 20) {
         sum = 0, hash = 1, rounds++;
-        for (int n = 1; n < 3000; n++)
+        for (int n = 1; n < 3000; n++) {
             sum += 1.0 / n, hash = hash * 31 + (unsigned long)n, hash ^= hash >> 7;
+        }
     }
     printf("%.15g %lx %d\n", sum, hash, rounds > 0);
     ticks = 0;

@@ -20,7 +20,7 @@ static double total(const char *kinds, ...) {
     va_start(list, kinds);
     va_copy(again, list);
     double sum = 0;
-    for (int pass = 0; pass < 2; pass++)
+    for (int pass = 0; pass < 2; pass++) {
         for (const char *k = kinds; *k; k++) {
             va_list *from = pass ? &again : &list;
             switch (*k) {
@@ -50,6 +50,7 @@ static double total(const char *kinds, ...) {
                 break;
             }
         }
+    }
     va_end(list), va_end(again);
     return sum;
 }
@@ -65,8 +66,9 @@ static unsigned rooms(int n) {
     char *room = alloca((size_t)n * 3 + 1), array[n + 1];
     memset(room, n, (size_t)n * 3 + 1), memset(array, n + 1, (size_t)n + 1);
     unsigned sum = 0;
-    for (int i = 0; i <= n; i++)
+    for (int i = 0; i <= n; i++) {
         sum = sum * 7 + (unsigned char)array[i] + (unsigned char)room[i * 3 > n ? n : i * 3];
+    }
     return n > 1 ? sum + rooms(n / 2) + rooms(n - n / 3 - 1) : sum;
 }
 int main(int argc, char **argv) {

@@ -23,8 +23,9 @@ int main(int argc, char **argv) {
         i128 s = (i128)a, t = (i128)b;
         sum = sum * 3 + a / b + a % b + (u128)(s / (t | 1)) + (u128)(s % (t | 1)) + (a << n) + (u128)(s >> n) + a * b;
         sum += (a < b) + 2 * (s < t) + (u128)(uint64_t)a * (uint64_t)b + (u128)((i128)(int64_t)a * (int64_t)b);
-        if (i % 500 == 0)
+        if (i % 500 == 0) {
             show(a / b), show(a % b), show((u128)(s / t)), show(sum), puts("");
+        }
     }
     show(sum);
     int bad = 0;

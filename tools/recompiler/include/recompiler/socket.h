@@ -35,8 +35,9 @@ RC_SOCK_IMPORT("sock_bind") uint32_t rc_sock_bind(uint32_t fd, const void *addre
 RC_SOCK_IMPORT("sock_listen") uint32_t rc_sock_listen(uint32_t fd, uint32_t backlog);
 
 static inline int rc_sock_result(uint32_t error) {
-    if (error != 0)
+    if (error != 0) {
         errno = (int)error;
+    }
     return error != 0 ? -1 : 0;
 }
 

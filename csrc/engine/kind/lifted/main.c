@@ -1,0 +1,71 @@
+/* In: a lifted program: its ELF file, artifact and pc map. Out: the program, run as if execve(2) had started it.
+ *
+ *   rc-lifted ELF CWASM PCMAP ARGV0 [ARG ...]    a file may be /proc/self/fd/N: then ARGV0 is the program's name
+ *   rc-lifted --syscalls                         the table of docs/lifted.md */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "engine/lifted/lifted.h"
+
+extern char **environ;
+const char *program_name = "?";
+char program_file[PATH_MAX];
+
+void refuse(const struct rc_error *err) {
+    dprintf(STDERR_FILENO, "recompiler: %s: %s\n", rc_code_name(err->code), err->message);
+    _exit(125);
+}
+
+/* The number in /proc/self/fd/N: a file that was handed over open, and that is not the guest's; -1 for another path. */
+static int handed_over(const char *path) {
+    int fd = -1, end = 0;
+    return sscanf(path, "/proc/self/fd/%d%n", &fd, &end) == 1 && !path[end] ? fd : -1;
+}
+
+static void close_handed_over(char *const paths[3]) {
+    for (int i = 0; i < 3; i++) {
+        if (handed_over(paths[i]) >= 0) {
+            close(handed_over(paths[i]));
+        }
+    }
+}
+
+static void take_name(const char *path, const char *argv0) {
+    program_name = handed_over(path) < 0 ? path : argv0;
+    const int is_whole = program_name[0] == '/' || !getcwd(program_file, sizeof program_file);
+    const size_t length = is_whole ? 0 : strlen(program_file);
+    snprintf(program_file + length, sizeof program_file - length, "%s%s", is_whole ? "" : "/", program_name);
+    const char *slash = strrchr(program_name, '/');
+    prctl(PR_SET_NAME, slash ? slash + 1 : program_name);
+}
+
+int main(int argc, char *argv[]) {
+    struct rc_error err = {0};
+    struct program program;
+    uint64_t rsp;
+    if (argc == 2 && strcmp(argv[1], "--syscalls") == 0) {
+        return syscall_document();
+    }
+    if (argc < 5) {
+        rc_fail(&err, RC_E_USAGE, 0, "rc-lifted ELF CWASM PCMAP ARGV0 [ARG ...]");
+        refuse(&err);
+    }
+    program_argv = argv + 4;
+    take_name(argv[1], argv[4]);
+    if (instance_load(argv[2], argv[3], &err) < 0 || elf_map(&program, argv[1], instance_base(), &err) < 0 ||
+        stack_make(&program, argv + 4, environ, &rsp, &err) < 0) {
+        refuse(&err);
+    }
+    close_handed_over(argv + 1);
+    program_begin(&program);
+    signal_begin();
+    fault_begin();
+    if (lockdown(&err) < 0) {
+        refuse(&err);
+    }
+    register_set(RSP, rsp);
+    instance_run(program.entry);
+}
