@@ -52,17 +52,17 @@ lint: setup ## ruff, mypy --strict, clang-format
 	@$(VENV)/bin/clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
 
 bench: build ## speed, as ratios measured side by side in one run
-	@$(PY) tests/bench/bench.py
-	@$(PY) tests/engine/bench_spawn.py
-	@$(PY) tests/bench/lift.py
-	@$(PY) tests/bench/lifting.py
+	@$(PY) -m tests.bench.bench
+	@$(PY) -m tests.bench.spawn
+	@$(PY) -m tests.bench.lift
+	@$(PY) -m tests.bench.lifting
 
 figures: build ## the long proofs: 100,000 mutants, 10,000 malformed frames, 1,000 kills
 	@RECOMPILER_FIGURES=1 $(PY) -m pytest -q -s -m figures
 
 fuzz: setup ## fuzz the C parsers under sanitizers (FUZZ_SECONDS=60 each)
 	@$(PY) csrc/build.py fuzz
-	@$(PY) tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+	@$(PY) -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
 
 lock: setup ## renew tools/requirements.lock from pyproject.toml (needs uv on PATH)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

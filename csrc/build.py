@@ -2,8 +2,8 @@
 
     python csrc/build.py [native] [stubs] [engine] [lifted] [x87] [fuzz]        (nothing named: all but fuzz)
 
-WINGS below says which folders of csrc/ each product is made of. The compiler is PyPI's ziglang: no gcc and no root needed. The same inputs give the same
-bytes; a target whose inputs have not changed is left alone.
+WINGS below says which folders of csrc/ each product is made of. The compiler is PyPI's ziglang: no gcc and no root
+needed. The same inputs give the same bytes; a target whose inputs have not changed is left alone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,16 @@ VERSION = "0.1.0"
 WINGS = {
     "native": ("base", "format"),
     "stub": ("base", "format", "wasi", "wire", "sandbox"),
-    "rc-engine": ("base", "format", "wasi", "sandbox", "engine", "engine/wasmtime", "engine/kind/wasi", "engine/linux/wasi"),
+    "rc-engine": (
+        "base",
+        "format",
+        "wasi",
+        "sandbox",
+        "engine",
+        "engine/wasmtime",
+        "engine/kind/wasi",
+        "engine/linux/wasi",
+    ),
     "rc-lifted": ("base", "sandbox", "engine/lifted", "engine/wasmtime", "engine/kind/lifted", "engine/linux/lifted"),
     "vkexec": ("base", "wire", "vkexec"),
 }
@@ -132,7 +141,10 @@ def crypto_object(arch: str, abi: str) -> Path:
         objects = []
         for name, mode in CRYPTO.items():
             item = partial.parent / f"{name}.o"
-            run(zig("build-obj", "-O", mode, *flags, *target, CSRC / "base" / f"{name}.zig", f"-femit-bin={item}"), item.name)
+            run(
+                zig("build-obj", "-O", mode, *flags, *target, CSRC / "base" / f"{name}.zig", f"-femit-bin={item}"),
+                item.name,
+            )
             objects.append(item)
         run(zig("ar", "rcs", partial, *objects), partial.name)
 

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
-from testbed import Signer
 
-from recompiler import aot, bundle, manifest, strictjson
-from recompiler.append import Claims, Inputs, append
-from recompiler.keyfile import read_private
+from recompiler import aot
+from recompiler.format import bundle, manifest, strictjson
 from recompiler.merge.merger import merge
 from recompiler.pipeline import inert
+from recompiler.signing.append import Claims, Inputs, append
+from recompiler.signing.keyfile import read_private
+from tests.testbed import Signer
 from vkernel_proto.engine.zygote import ENGINE
-from vkernel_proto.syscalls import TABLE
+from vkernel_proto.stub.syscalls import TABLE
 
 TARGET = f"{platform.machine()}-linux"
 EVERYTHING = tuple(sorted(row.name for row in TABLE))

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bundles import BUILT, TestBundle, make_bundle
-from testbed import ROOT, Signer, recompiler
+
+from tests.bundles import BUILT, TestBundle, make_bundle
+from tests.testbed import ROOT, Signer, recompiler
 
 
 def pytest_configure() -> None:
@@ -69,13 +70,17 @@ def echo_server() -> Iterator[tuple[int, list[bytes]]]:
 @pytest.fixture(scope="session")
 def bundle_programs(compile_guest: Callable[[Path], Path]) -> dict[str, bytes]:
     """What is in `bundle`: path in its rootfs -> the program."""
-    sources = {"/bin/guest": "engine/guest.c", "/bin/echo": "merge/programs/echo.c", "/bin/wc": "merge/programs/wc.c"}
+    sources = {
+        "/bin/guest": "csrc/engine/guest.c",
+        "/bin/echo": "recompiler/merge/programs/echo.c",
+        "/bin/wc": "recompiler/merge/programs/wc.c",
+    }
     return {path: compile_guest(ROOT / "tests" / source).read_bytes() for path, source in sources.items()}
 
 
 @pytest.fixture(scope="session")
 def bundle(signer: Signer, bundle_programs: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> TestBundle:
-    """A signed bundle of tests/engine/guest.c, echo, wc and scripts; anyone may read it, no test changes it."""
+    """A signed bundle of tests/csrc/engine/guest.c, echo, wc and scripts; anyone may read it, no test changes it."""
     if not BUILT:
         pytest.skip("no engine was built for this machine")
     scripts = {

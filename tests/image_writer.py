@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from recompiler.errors import Error
-from recompiler.oci import read_image
+from recompiler.image.read import read_image
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

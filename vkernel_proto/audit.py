@@ -22,8 +22,8 @@ from typing import Final
 
 from blake3 import blake3
 
-from recompiler import strictjson
 from recompiler.errors import Error
+from recompiler.format import strictjson
 
 GENESIS: Final = "0" * 64  # `prev` of the first record
 RECORD_MAX: Final = 1 << 16  # bytes of one line with its LF

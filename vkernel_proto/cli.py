@@ -13,12 +13,12 @@ from typing import Any, Final
 import click
 
 from recompiler.errors import Error
-from recompiler.keystore import DEFAULT_PATH
+from recompiler.format.keystore import DEFAULT_PATH
 from vkernel_proto import audit as audit_log
-from vkernel_proto.control import Control
-from vkernel_proto.core import Config, check_cid
 from vkernel_proto.engine.server import BundleConfig, BundleServer
-from vkernel_proto.server import VKernel
+from vkernel_proto.stub.control import Control
+from vkernel_proto.stub.core import Config, check_cid
+from vkernel_proto.stub.server import VKernel
 
 RUN_DIR: Final = Path("/run/vkernel")
 EXIT_CODES: Final = """\b

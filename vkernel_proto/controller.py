@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from recompiler import shebang
 from recompiler.errors import Error
-from recompiler.manifest import Entry, Manifest
+from recompiler.format import shebang
+from recompiler.format.manifest import Entry, Manifest
 from vkernel_proto.denied import REASONS, Denied, of_errno
 from vkernel_proto.hashes import Content, Hashes
 from vkernel_proto.paths import RESOLVE_IN_ROOT, openat2

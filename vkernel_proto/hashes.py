@@ -27,7 +27,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from recompiler.shebang import LINE_MAX
+from recompiler.format.shebang import LINE_MAX
 from vkernel_proto.denied import Denied, of_errno
 from vkernel_proto.linux import syscall
 from vkernel_proto.paths import RESOLVE_IN_ROOT, file_system, kernel_interface, openat2

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from vkernel_proto.linux import AT_FDCWD, syscall
 
 if TYPE_CHECKING:
-    from vkernel_proto.process import Process
+    from vkernel_proto.stub.process import Process
 
 RESOLVE_NO_MAGICLINKS: Final = 0x02
 RESOLVE_BENEATH: Final = 0x08

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from recompiler.errors import Error
 
 if TYPE_CHECKING:
-    from recompiler.manifest import Policy as ManifestPolicy
+    from recompiler.format.manifest import Policy as ManifestPolicy
 
 Address = IPv4Address | IPv6Address
 RECORDS_MAX: Final = 256  # distinct decisions of one process in the log: a guest that varies them cannot fill the disk

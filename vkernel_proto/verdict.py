@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from recompiler import trailer, verify
 from recompiler.errors import Error
-from recompiler.keystore import KeyStore
-from recompiler.verify import CLOCK_SKEW, Verified
-from vkernel_proto.peer import Peer
+from recompiler.format import trailer, verify
+from recompiler.format.keystore import KeyStore
+from recompiler.format.verify import CLOCK_SKEW, Verified
+from vkernel_proto.wire.peer import Peer
 
 SEALED: Final = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
 LOCAL: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs", "overlay", "squashfs", "erofs"})

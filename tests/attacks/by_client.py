@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from engine.served import Served
-from testbed import eventually
-
-from attacks.table import Attack
+from tests.attacks.table import Attack
+from tests.csrc.engine.served import Served
+from tests.testbed import eventually
 
 PROCESSES: Final = 16  # of the manifest
 HELLO: Final = {"type": "hello", "version": 1, "cid": "attacked", "role": "control"}

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from attacks.table import Attack
+from tests.attacks.table import Attack
 
 # class -> attempt -> what comes of it. OUTSIDE stands for the host's directory above the root.
 _TABLE: Final[dict[str, dict[str, str]]] = {

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from engine.inject import syscall_in
-from engine.test_lockdown import OF_NO_GUEST
-
-from attacks.table import Attack
+from tests.attacks.table import Attack
+from tests.csrc.engine.inject import syscall_in
+from tests.csrc.engine.test_lockdown import OF_NO_GUEST
 
 KILLED: Final = "signal 31"
 AF_UNIX, AF_INET, AF_NETLINK, AF_PACKET, AF_VSOCK = 1, 2, 16, 17, 40

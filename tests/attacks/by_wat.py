@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attacks.table import Attack
+from tests.attacks.table import Attack
 
 _FAULT, _INVAL, _ERROR = "exit 21", "exit 28", r"exit (?!0\b)\d+"  # WASI's errno
 _SEGV, _ILL, _FPE, _ABRT = (f"signal {number}" for number in (11, 4, 8, 6))

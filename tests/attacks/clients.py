@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recompiler import strictjson
 from recompiler.errors import Error
-from vkernel_proto.control import Control
+from recompiler.format import strictjson
+from vkernel_proto.stub.control import Control
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from engine.client import Container, Zygote
-from engine.served import Served
-from testbed import alive
+from tests.csrc.engine.client import Container, Zygote
+from tests.csrc.engine.served import Served
+from tests.testbed import alive
 
 
 @dataclass

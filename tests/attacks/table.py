@@ -1,6 +1,6 @@
 """The table of escape attempts: what a hostile program, its machine code or a client tries, and what comes of it.
 
-    python tests/attacks/table.py > docs/attacks.md
+    python -m tests.attacks.table > docs/attacks.md
 
 A row is run by tests/attacks/test_attacks.py, as root and as an ordinary user, and through a vkernel.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 CLASSES: Final = (
@@ -35,7 +34,7 @@ CLASSES: Final = (
 HOW: Final = {
     "guest": "a C program (tests/attacks/attacker.c), one attempt per word of its arguments",
     "wat": "a function in WebAssembly text (tests/attacks/by_wat.py)",
-    "syscall": "a syscall that ptrace puts into a guest (tests/engine/inject.py), as machine code in it would make it",
+    "syscall": "a syscall that ptrace puts into a guest (tests/csrc/engine/inject.py), as machine code would make it",
     "client": "records, lines and spawns of whoever holds a control socket (tests/attacks/by_client.py)",
 }
 
@@ -45,7 +44,7 @@ _HEAD: Final = """\
 {attempts} attempts in {classes} classes. `tests/attacks` makes each of them on every `make test`: against an engine as
 root, one as an ordinary user, and through `vkernel serve --bundle`. After each attempt the host's files, processes,
 mounts and listeners are as they were; after each class a neighbour container, the zygote and the vkernel still serve.
-This page is made by `python tests/attacks/table.py`; a test holds it equal to the table."""
+This page is made by `python -m tests.attacks.table`; a test holds it equal to the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Attack:
 
 def rows() -> list[Attack]:
     """All attempts, in the order of their classes."""
-    from attacks import by_client, by_guest, by_native, by_wat
+    from tests.attacks import by_client, by_guest, by_native, by_wat
 
     found = [*by_guest.ATTACKS, *by_wat.ATTACKS, *by_native.ATTACKS, *by_client.ATTACKS]
     return sorted(found, key=lambda row: CLASSES.index(row.kind))
@@ -89,6 +88,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    root = Path(__file__).resolve().parents[2]
-    sys.path[:0] = [str(root / "tests"), str(root / "tools"), str(root)]
     sys.stdout.write(render())

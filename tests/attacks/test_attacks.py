@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 import wasmtime
-from bundles import BUILT, make_bundle
-from engine.client import TARGET, Limits, Zygote
-from engine.conftest import EVERYTHING, NOBODY, need
-from engine.served import serving
-from testbed import FIGURES, ROOT, Signer, eventually
 
-from attacks import by_client, by_guest, by_native, by_wat
-from attacks.host import Direct, Host, ThroughVkernel, entries
-from attacks.table import CLASSES, Attack, render, rows
+from tests.attacks import by_client, by_guest, by_native, by_wat
+from tests.attacks.host import Direct, Host, ThroughVkernel, entries
+from tests.attacks.table import CLASSES, Attack, render, rows
+from tests.bundles import BUILT, make_bundle
+from tests.csrc.engine.client import TARGET, Limits, Zygote
+from tests.csrc.engine.conftest import EVERYTHING, NOBODY, need
+from tests.csrc.engine.served import serving
+from tests.testbed import FIGURES, ROOT, Signer, eventually
 
 MEMORY, DISK, FILES = 64 << 20, 16 << 20, 64
 WAYS = ("root", "user", "vkernel")
@@ -49,9 +49,9 @@ def made(signer: Signer, compile_guest: Any, tmp_path_factory: pytest.TempPathFa
     for path in (folder, *folder.parents):
         if path.stat().st_uid == os.geteuid() and path != Path("/tmp"):
             path.chmod(path.stat().st_mode | 0o055)
-    sources = {"/bin/guest": ROOT / "tests/engine/guest.c", "/bin/attacker": _FOLDER / "attacker.c"}
+    sources = {"/bin/guest": ROOT / "tests/csrc/engine/guest.c", "/bin/attacker": _FOLDER / "attacker.c"}
     programs = {path: compile_guest(source).read_bytes() for path, source in sources.items()}
-    programs["/bin/spare"] = compile_guest(ROOT / "tests/merge/programs/echo.c").read_bytes()
+    programs["/bin/spare"] = compile_guest(ROOT / "tests/recompiler/merge/programs/echo.c").read_bytes()
     programs["/bin/wat"] = bytes(wasmtime.wat2wasm(by_wat.module()))
     bundle = make_bundle(
         folder, signer, programs, memory_bytes=MEMORY, processes=by_client.PROCESSES, open_files=FILES

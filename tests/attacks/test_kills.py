@@ -13,11 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from bundles import TestBundle
-from engine.served import PATIENCE, children, start, until_ready
-from testbed import FIGURES, eventually
 
-from attacks.clients import Load, Told, missing
+from tests.attacks.clients import Load, Told, missing
+from tests.bundles import TestBundle
+from tests.csrc.engine.served import PATIENCE, children, start, until_ready
+from tests.testbed import FIGURES, eventually
 
 KILLS = 1000 if FIGURES else 15
 CLIENTS = 4

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.testbed import ROOT
+
 BENCH = Path(__file__).resolve().parent
 STARTS = 60
 TRIPS = 20_000
@@ -154,8 +155,8 @@ def bench_round_trip(folder: Path) -> None:
 def bench_verify(folder: Path) -> None:
     """A file of MIB MiB: its WASM section is a module with a huge custom section."""
     from recompiler import native as c_reader
-    from recompiler import verify
-    from recompiler.keystore import KeyStore
+    from recompiler.format import verify
+    from recompiler.format.keystore import KeyStore
 
     hello = (folder / "hello.wasm").read_bytes()
     big = folder / "big.wasm"

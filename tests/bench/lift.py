@@ -1,6 +1,6 @@
 """Speed of lifted programs: native, lifted and qemu-user (where installed), interleaved in one run.
 
-python tests/bench/lift.py [ROW...]        (LIFT_ROUNDS=3; BUSYBOX=path of a static busybox, for its rows)
+python -m tests.bench.lift [ROW...]        (LIFT_ROUNDS=3; BUSYBOX=path of a static busybox, for its rows)
 
 CPU seconds (user + system) of the whole process, start included; medians; ratios to native; their geometric mean.
 """
@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from recompiler import aot
-from recompiler.lift import lifter, objectfile, objectrun
+from recompiler.lift import lifter
+from recompiler.lift.object import objectfile, objectrun
 
 BENCH: Final = Path(__file__).resolve().parent
 ROUNDS: Final = int(os.environ.get("LIFT_ROUNDS", "3"))

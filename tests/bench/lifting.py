@@ -1,6 +1,6 @@
 """In: static x86-64 programs. Out: how fast each is lifted, by phase, and how large what comes out is, in Markdown.
 
-python tests/bench/lifting.py [PROGRAM...]      (LIFTING_ROUNDS=3: the best of so many runs; two jobs beside one)
+python -m tests.bench.lifting [PROGRAM...]      (LIFTING_ROUNDS=3: the best of so many runs; two jobs beside one)
 
 Rates are thousands of instructions by CPU seconds, not by the clock, so that other work on the machine counts little;
 so is what two jobs gain: the parent's seconds and half of the workers', beside one job's. Each run is a process of its
@@ -50,13 +50,16 @@ class Clock:
 def one(path: str, jobs: int) -> dict[str, Any]:
     """One lift in this process, and the artifact: seconds, sizes, memory."""
     from recompiler import aot
-    from recompiler.lift import discover, emit, lifter, objectfile, objectrun
+    from recompiler.lift import lifter
+    from recompiler.lift.emit import body
+    from recompiler.lift.find import discover
+    from recompiler.lift.object import objectfile, objectrun
 
     clock = Clock()
     for phase, module, name in (
         ("discover", discover, "discover"),
-        ("flow", emit, "Flow"),
-        ("shape", emit, "shape"),
+        ("flow", body, "Flow"),
+        ("shape", body, "shape"),
         ("emit", lifter, "emit"),
         ("settle", lifter, "solve"),
         ("link", lifter, "_link"),

@@ -1,6 +1,6 @@
 """Merged modules in several layouts in, what they cost under wasmtime out: the figures of docs/merge.md.
 
-    .venv/bin/python tests/bench/merge.py [COUNT]
+    .venv/bin/python -m tests.bench.merge [COUNT]
 
 An instance is made and dropped through the C API by ctypes, which costs the same in every row (the row `one`, a single
 program by itself, shows how much). Times are medians of rounds taken in turn, so that a noisy machine treats all alike.
@@ -20,15 +20,13 @@ from pathlib import Path
 
 import wasmtime
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from merge.host import showing
-
 from recompiler import cc
 from recompiler.merge.merger import merge
 from recompiler.merge.slots import Layout
+from tests.recompiler.merge.host import showing
+from tests.testbed import ROOT
 
-PROGRAMS = Path(__file__).resolve().parents[1] / "merge" / "programs"
+PROGRAMS = ROOT / "tests" / "recompiler" / "merge" / "programs"
 ROUNDS, EACH, ALIVE = 30, 20, 50
 NEVER = 1 << 40
 LAYOUTS = {

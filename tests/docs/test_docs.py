@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 import pytest
-from testbed import ROOT
 
 from recompiler.cli import COMMANDS
 from recompiler.cli import recompiler as recompiler_command
 from recompiler.errors import CODES
+from tests.testbed import ROOT
 from vkernel_proto.cli import main as vkernel_command
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from testbed import ROOT, recompiler
+
+from tests.testbed import ROOT, recompiler
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not on this machine")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "keys" / "README.md").read_text(), re.M | re.S)

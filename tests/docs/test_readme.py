@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from bundles import BUILT
-from testbed import ROOT
 
-from recompiler.lift.objectrun import HOST
+from recompiler.lift.object.objectrun import HOST
+from tests.bundles import BUILT
+from tests.testbed import ROOT
 
 README = (ROOT / "README.md").read_text()
 SHELL_BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.M | re.S)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from testbed import ROOT, STUB, Signer, recompiler
+
+from tests.testbed import ROOT, STUB, Signer, recompiler
 
 PAGE = ROOT / "docs" / "verify-by-hand.md"
 MISSING = [tool for tool in ("bash", "openssl", "xxd") if shutil.which(tool) is None]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from testbed import ROOT, Signer, recompiler, run_guest
+
+from tests.testbed import ROOT, Signer, recompiler, run_guest
 
 Build = Callable[[Path], Path]
 EXAMPLES = ROOT / "examples"

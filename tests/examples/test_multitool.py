@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from bundles import BUILT
-from testbed import ROOT
+
+from tests.bundles import BUILT
+from tests.testbed import ROOT
 
 ERRORS = "2: disk full on a\n4: disk full on b\n"
 TABLE = "08:00:02  ERROR  disk   full  on  a\n"

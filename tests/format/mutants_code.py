@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from format import builder as b
-from format.mutation import KEYS, STORE, Mutant, edit, family
+from tests.format import builder as b
+from tests.format.mutation import KEYS, STORE, Mutant, edit, family
 
 
 def wasm_imports(rng: random.Random) -> bytes:

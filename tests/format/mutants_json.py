@@ -10,8 +10,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from format import builder as b
-from format.mutation import AOT, KEYS, ORIGINAL, STORE, Mutant, edit, family, number, store_rows
+from tests.format import builder as b
+from tests.format.mutation import AOT, KEYS, ORIGINAL, STORE, Mutant, edit, family, number, store_rows
 
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 2**31, 2**53 - 1, 2**53, -(2**53), 0.5, 1e400),

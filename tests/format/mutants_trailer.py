@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from format import builder as b
-from format.mutation import BOTH, KEYS, ORIGINAL, STORE, Mutant, edit, family, number, seal, whole
+from tests.format import builder as b
+from tests.format.mutation import BOTH, KEYS, ORIGINAL, STORE, Mutant, edit, family, number, seal, whole
 
 
 @family(2)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from format import builder as b
+from tests.format import builder as b
 
 KEYS = [b.key(n) for n in range(4)]
 AOT = bytes(range(40))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from recompiler._native import ffi, lib
 
 from recompiler import native
 from recompiler.errors import CODES, Error
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.testbed import ROOT
 
 
 def table_of_the_header() -> dict[str, int]:

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
-from testbed import FIGURES
 
-from format.builder import small, small_store
-from format.verdicts import OK, verdict
+from tests.format.builder import small, small_store
+from tests.format.verdicts import OK, verdict
+from tests.testbed import FIGURES
 
 # Inserted at each position: the two ends of a byte, a printable one and one that looks like a small integer field.
 INSERTED = (0x00, 0xFF, 0x41, 0x01)

@@ -5,12 +5,10 @@ assets/small-v1 is builder.small() signed with the key of RFC 8032's first test,
 
 from __future__ import annotations
 
-from testbed import ROOT
-
-from recompiler import keyfile
-
-from . import builder
-from .verdicts import verdict
+from recompiler.signing import keyfile
+from tests.format import builder
+from tests.format.verdicts import verdict
+from tests.testbed import ROOT
 
 # RFC 8032, section 7.1, TEST 1: a private key that everybody knows.
 RFC_8032 = builder.Key(bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"))

@@ -15,10 +15,10 @@ import nacl.signing
 import pytest
 from blake3 import blake3
 
-from format import builder as b
-from format import mutants_code, mutants_json, mutants_trailer
-from format.mutation import FAMILIES, ORIGINAL, Mutant, draw
-from format.verdicts import OK, verdict
+from tests.format import builder as b
+from tests.format import mutants_code, mutants_json, mutants_trailer
+from tests.format.mutation import FAMILIES, ORIGINAL, Mutant, draw
+from tests.format.verdicts import OK, verdict
 
 FAMILY_MODULES = (mutants_code, mutants_json, mutants_trailer)  # each registers its families
 SEED = int(os.environ.get("RECOMPILER_SEED", "1"))

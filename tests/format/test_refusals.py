@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from format import builder as b
-from format.builder import AOT, MANIFEST, STUB, WASM, executable, key, small, small_store
-from format.verdicts import OK, verdict
+from tests.format import builder as b
+from tests.format.builder import AOT, MANIFEST, STUB, WASM, executable, key, small, small_store
+from tests.format.verdicts import OK, verdict
 
 Row = tuple[Callable[[], bytes], str]
 

@@ -18,12 +18,13 @@ from typing import Any
 
 import pytest
 
-from format import builder as b
-from format.builder import MANIFEST, NOW, WASM, detached, executable, small, small_store, store
-from format.verdicts import OK, agreed, outcome
-from recompiler import files, native, verify
+from recompiler import native
 from recompiler.errors import Error
-from recompiler.keystore import KeyStore
+from recompiler.format import files, verify
+from recompiler.format.keystore import KeyStore
+from tests.format import builder as b
+from tests.format.builder import MANIFEST, NOW, WASM, detached, executable, small, small_store, store
+from tests.format.verdicts import OK, agreed, outcome
 
 
 @pytest.fixture(autouse=True)
@@ -347,7 +348,7 @@ def test_a_key_store_that_is_rewritten_all_the_time_is_never_misread(folder: Pat
     assert codes <= {OK, "E_KEYS_CHANGED"}
 
 
-# ---- outputs: what the tools write (tests/recompiler/test_files.py has the rest)
+# ---- outputs: what the tools write (tests/recompiler/format/test_files.py has the rest)
 
 LIMITED = """
 import resource, signal, sys

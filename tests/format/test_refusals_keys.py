@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from format import builder as b
-from format.builder import key, key_row, small, store, store_document
-from format.verdicts import OK, store_verdict, verdict
+from tests.format import builder as b
+from tests.format.builder import key, key_row, small, store, store_document
+from tests.format.verdicts import OK, store_verdict, verdict
 
 GOOD = store()
 

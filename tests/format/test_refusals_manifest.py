@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from format import builder as b
-from format.builder import dump, executable, manifest_document, small_store, wasm
-from format.mutants_json import full_manifest
-from format.verdicts import OK, verdict
+from tests.format import builder as b
+from tests.format.builder import dump, executable, manifest_document, small_store, wasm
+from tests.format.mutants_json import full_manifest
+from tests.format.verdicts import OK, verdict
 
 MODULE = wasm()
 AOT = b"native code"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from format import builder as b
-from format import edwards
-from format.builder import NOW, SIGNED_AT, Record, executable, key, key_row, small_store, store
-from format.verdicts import OK, point_accepted, signature_accepted, verdict
+from tests.format import builder as b
+from tests.format import edwards
+from tests.format.builder import NOW, SIGNED_AT, Record, executable, key, key_row, small_store, store
+from tests.format.verdicts import OK, point_accepted, signature_accepted, verdict
 
 STATEMENT = executable().statement.pack()
 SECRET = edwards.secret_scalar(key(0).seed)

@@ -19,7 +19,7 @@ K = "format/test_refusals_keys.py"
 M = "format/test_refusals_manifest.py"
 FILES = "format/test_refusals_files.py"
 X = "format/test_exhaustive.py"
-OUT = "recompiler/test_files.py"
+OUT = "recompiler/format/test_files.py"
 PROCESS = "loader/test_process.py"
 SOCKET = "loader/test_socket.py"
 VKERNEL = "loader/test_hostile_vkernel.py"
@@ -116,7 +116,7 @@ ROWS = [
     ("key store hard link", FILES, "test_key_store_file", "a hard link"),
     (
         "key store changed while read",
-        "recompiler/test_keystore.py",
+        "recompiler/format/test_keystore.py",
         "test_a_store_that_changes_while_it_is_read_is_refused",
         "",
     ),

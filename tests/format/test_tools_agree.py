@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from format import builder as b
-from format.builder import MAGIC, NOW, executable, key, small_store
-from format.verdicts import OK, outcome, verdict
-from recompiler import native, verify
-from recompiler.keystore import KeyStore
+from recompiler import native
+from recompiler.format import verify
+from recompiler.format.keystore import KeyStore
+from tests.format import builder as b
+from tests.format.builder import MAGIC, NOW, executable, key, small_store
+from tests.format.verdicts import OK, outcome, verdict
 
 STUBS = Path(verify.__file__).parent / "stubs"
 ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410, section 10.1

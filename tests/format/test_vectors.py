@@ -13,9 +13,21 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from format.builder import AOT, MANIFEST, STUB, WASM, dump, elf, key, lay_out, manifest_document, small_store, wasm
-from format.verdicts import OK, signature_accepted, verdict
 from recompiler import native
+from tests.format.builder import (
+    AOT,
+    MANIFEST,
+    STUB,
+    WASM,
+    dump,
+    elf,
+    key,
+    lay_out,
+    manifest_document,
+    small_store,
+    wasm,
+)
+from tests.format.verdicts import OK, signature_accepted, verdict
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from format.builder import NOW
-from recompiler import ed25519, native, verify
+from recompiler import native
 from recompiler.errors import Error
-from recompiler.keystore import KeyStore
+from recompiler.format import ed25519, verify
+from recompiler.format.keystore import KeyStore
+from tests.format.builder import NOW
 
 OK = "OK"
 

@@ -1,6 +1,6 @@
 """In: a folder to make. Out: seeds for the fuzz targets of csrc/fuzz/, one folder each, from small signed files.
 
-PYTHONPATH=tests:tools python tests/fuzz/make_corpus.py build/fuzz/corpus
+python -m tests.fuzz.make_corpus build/fuzz/corpus
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from format import builder
+from tests.format import builder
 
 HASH = "ab" * 32
 

@@ -1,6 +1,6 @@
 """In: the fuzz targets of `csrc/build.py fuzz`. Out: executions, speed and edges of each; a named file for each crash.
 
-    python tests/fuzz/run.py [--seconds N] [--seed S] [TARGET...]       N seconds for each target and set of sanitizers
+    python -m tests.fuzz.run [--seconds N] [--seed S] [TARGET...]       N seconds for each target and set of sanitizers
 
 Exit 0: nothing found. 1: a finding: its input lies in tests/fuzz/crashes/TARGET/, `TARGET --replay FILE` shows it.
 """
@@ -15,12 +15,11 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.fuzz import make_corpus as corpus
+from tests.testbed import ROOT
+
 CRASHES = Path(__file__).resolve().parent / "crashes"
 BUILD = Path(os.environ.get("RECOMPILER_BUILD_DIR", ROOT / "build")) / "fuzz"
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
-
-import fuzz.make_corpus as corpus  # noqa: E402
 
 # Leaks are looked for at the end of a run; a target must not grow without bound.
 ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1", "UBSAN_OPTIONS": "print_stacktrace=1"}

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from format import builder
 
-from fuzz import make_corpus
 from recompiler import native
 from recompiler.errors import Error
+from tests.format import builder
+from tests.fuzz import make_corpus
+from tests.testbed import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 CRASHES = sorted((Path(__file__).parent / "crashes").glob("*/*"))
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from signed_stub import IMPORTS, MEMORY, STUBS, write_program
 from wasmtime import wat2wasm
+
+from tests.loader.signed_stub import IMPORTS, MEMORY, STUBS, write_program
 
 
 @pytest.fixture(scope="session", autouse=True)

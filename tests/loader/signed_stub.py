@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fake_vkernel import OK, Call, FakeVkernel
-from format import builder
+from tests.format import builder
+from tests.loader.fake_vkernel import OK, Call, FakeVkernel
+from tests.testbed import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 STUBS = ROOT / "tools" / "recompiler" / "stubs"
 NATIVE = f"{platform.machine()}-linux"
 MIB = 1 << 20

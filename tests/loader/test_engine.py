@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_vkernel import Call, FakeVkernel
-from signed_stub import IMPORTS, MEMORY, MIB, process_of, run, write_program
 from wasmtime import wat2wasm
+
+from tests.loader.fake_vkernel import Call, FakeVkernel
+from tests.loader.signed_stub import IMPORTS, MEMORY, MIB, process_of, run, write_program
 
 Guest = Callable[..., Path]
 

@@ -10,8 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_vkernel import HEADER, REPLIES, SYSCALLS, Call, FakeVkernel, message_frame, reply_frame, reply_line
-from signed_stub import run
+
+from tests.loader.fake_vkernel import (
+    HEADER,
+    REPLIES,
+    SYSCALLS,
+    Call,
+    FakeVkernel,
+    message_frame,
+    reply_frame,
+    reply_line,
+)
+from tests.loader.signed_stub import run
 
 Serve = Callable[[FakeVkernel, Call], bytes]
 

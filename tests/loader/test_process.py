@@ -9,9 +9,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fake_vkernel import Call, FakeVkernel
-from format import builder
-from signed_stub import NATIVE, STUBS, environment, is_root, process_of, run, run_alone, stub_bytes, write_program
+
+from tests.format import builder
+from tests.loader.fake_vkernel import Call, FakeVkernel
+from tests.loader.signed_stub import (
+    NATIVE,
+    STUBS,
+    environment,
+    is_root,
+    process_of,
+    run,
+    run_alone,
+    stub_bytes,
+    write_program,
+)
 
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root")
 
@@ -168,8 +179,9 @@ def test_preloading_does_not_reach_a_static_stub(hello: Path) -> None:
 
 def test_the_guest_sees_its_arguments_and_no_setting_of_the_stub(tmp_path: Path) -> None:
     """Prints args_get's and environ_get's buffers as they are."""
-    from signed_stub import MEMORY
     from wasmtime import wat2wasm
+
+    from tests.loader.signed_stub import MEMORY
 
     wasi = '(import "wasi_snapshot_preview1"'
     module = wat2wasm(

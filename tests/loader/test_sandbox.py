@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from signed_stub import ROOT
+
+from tests.loader.signed_stub import ROOT
 
 SOURCES = ["sandbox/sandbox.c", "sandbox/seccomp.c", "base/error.c"]
 
@@ -41,8 +42,8 @@ def test_what_is_allowed_works_and_anything_else_kills(probe: Path) -> None:
 
 def test_the_stub_runs_a_guest_under_that_filter(hello: Path) -> None:
     """Seccomp: 2 in /proc/PID/status is a filter; NoNewPrivs: 1."""
-    from fake_vkernel import Call, FakeVkernel
-    from signed_stub import process_of, run
+    from tests.loader.fake_vkernel import Call, FakeVkernel
+    from tests.loader.signed_stub import process_of, run
 
     found: dict[str, str] = {}
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fake_vkernel import FakeVkernel
-from signed_stub import Outcome, environment, is_root, private_folder, run_alone, write_program
+
+from tests.loader.fake_vkernel import FakeVkernel
+from tests.loader.signed_stub import Outcome, environment, is_root, private_folder, run_alone, write_program
 
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root")
 
@@ -73,7 +74,7 @@ def test_refuses_a_container_id_that_is_none(hello: Path, folder: Path, cid: str
 
 
 def test_refuses_a_subject_whose_last_component_is_no_id(tmp_path: Path, folder: Path) -> None:
-    from format import builder
+    from tests.format import builder
 
     program = write_program(tmp_path / "p", builder.wasm(), subject="demo/-x")
     assert run_by_path(program, folder).code == "E_SOCK_ID"

@@ -7,10 +7,10 @@ import struct
 from pathlib import Path
 
 import pytest
-from format import builder
-from signed_stub import STUBS, run, stub_bytes, write_program
 
-from recompiler.stubs import NAMES
+from recompiler.signing.stubs import NAMES
+from tests.format import builder
+from tests.loader.signed_stub import STUBS, run, stub_bytes, write_program
 
 MAGIC = b"RCMPLR-TRAILER-1"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from format import builder as b
 
-from recompiler import native, verify
+from recompiler import native
 from recompiler.errors import Error
-from recompiler.keystore import KeyStore
+from recompiler.format import verify
+from recompiler.format.keystore import KeyStore
+from tests.format import builder as b
 
 STORE = KeyStore.parse(b.small_store())
 

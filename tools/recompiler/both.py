@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from recompiler import files, verify
 from recompiler.errors import Error
-from recompiler.keystore import KeyStore
-from recompiler.verify import Verified
+from recompiler.format import files, verify
+from recompiler.format.keystore import KeyStore
+from recompiler.format.verify import Verified
 
 StrPath = str | os.PathLike[str]
 T = TypeVar("T")

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from recompiler import native, wasm
+from recompiler import native
 from recompiler.errors import Error
+from recompiler.format import wasm
 
 TARGET = ("-target", "wasm32-wasi", "-mcpu=generic-reference_types-call_indirect_overlong")
 INCLUDE = Path(__file__).parent / "include"

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import vkernel_proto
-from recompiler import files, memfd, verify
+from recompiler import memfd
 from recompiler.errors import Error
-from recompiler.keystore import KeyStore
+from recompiler.format import files, verify
+from recompiler.format.keystore import KeyStore
 from vkernel_proto.controller import Denied
 from vkernel_proto.engine import private
 from vkernel_proto.engine.kernel import BundleConfig

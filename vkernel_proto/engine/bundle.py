@@ -16,12 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from recompiler import aot, bundle, memfd, verify
+from recompiler import aot, memfd
 from recompiler.errors import Error
-from recompiler.keystore import DEFAULT_PATH, KeyStore
-from recompiler.source import FileSource, digest
-from recompiler.trailer import AOT, DETACHED, Section
-from recompiler.verify import Verified
+from recompiler.format import bundle, verify
+from recompiler.format.keystore import DEFAULT_PATH, KeyStore
+from recompiler.format.source import FileSource, digest
+from recompiler.format.trailer import AOT, DETACHED, Section
+from recompiler.format.verify import Verified
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from recompiler import strictjson
 from recompiler.errors import Error
-from vkernel_proto import stream
+from recompiler.format import strictjson
 from vkernel_proto.engine.loop import READ, WRITE, Loop
-from vkernel_proto.json_codec import LINE_MAX, check_fields, decode
+from vkernel_proto.wire import stream
+from vkernel_proto.wire.json_codec import LINE_MAX, check_fields, decode
 
 HELLO: Final = {"type": str, "version": int, "cid": str, "role": str}
 HELLO_MAX: Final = 4096

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from recompiler.errors import Error
-from recompiler.manifest import Manifest
+from recompiler.format.manifest import Manifest
 from vkernel_proto.controller import Controller, Denied, Request, Verdict
 from vkernel_proto.engine import records
 from vkernel_proto.engine.channel import Channel

@@ -12,7 +12,7 @@ from typing import Self
 
 from recompiler import __version__
 from recompiler.errors import Error
-from recompiler.keystore import KeyStore
+from recompiler.format.keystore import KeyStore
 from vkernel_proto.audit import Audit
 from vkernel_proto.engine.bundle import Bundle, open_bundle
 from vkernel_proto.engine.cgroups import Groups

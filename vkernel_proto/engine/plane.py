@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from recompiler.errors import Error
-from recompiler.manifest import Policy
+from recompiler.format.manifest import Policy
 from vkernel_proto.engine import records
 from vkernel_proto.engine.bundle import Bundle
 from vkernel_proto.engine.cgroups import Group, Groups

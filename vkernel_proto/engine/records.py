@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from recompiler import netrule
 from recompiler.errors import Error
-from recompiler.manifest import Policy
-from vkernel_proto.syscalls import TABLE
+from recompiler.format import netrule
+from recompiler.format.manifest import Policy
+from vkernel_proto.stub.syscalls import TABLE
 
 RECORD: Final = struct.Struct("<IHHQ6q")
 CONTAINER: Final = struct.Struct("<64sQQIIIIII")

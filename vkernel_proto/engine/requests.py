@@ -22,7 +22,7 @@ from vkernel_proto.engine.container import Container, End, Guest
 from vkernel_proto.engine.place import Place
 from vkernel_proto.engine.plane import Plane, release
 from vkernel_proto.engine.start import Asked, decide, names, start
-from vkernel_proto.json_codec import check_fields
+from vkernel_proto.wire.json_codec import check_fields
 
 HASH: Final = re.compile(r"blake3:([0-9a-f]{64})")
 WAITS_MAX: Final = 4096  # of one client

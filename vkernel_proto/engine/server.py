@@ -6,7 +6,7 @@ How a program uses it:
     server.listen("demo")       # the container is made, then the socket appears
     server.run()                # until stop(), from a signal handler or another thread
 
-and a client: vkernel_proto.control.Control(run_dir, "demo"), with spawn, wait, exec, signal, ps, info and stop; or
+and a client: vkernel_proto.stub.control.Control(run_dir, "demo"), with spawn, wait, exec, signal, ps, info and stop; or
 `vkernel serve --bundle BUNDLE --cid demo` and `recompiler exec demo -- ARGV`.
 """
 
@@ -18,14 +18,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from recompiler import __version__, strictjson
+from recompiler import __version__
 from recompiler.errors import Error
-from vkernel_proto import peer
+from recompiler.format import strictjson
 from vkernel_proto.engine.client import Client
 from vkernel_proto.engine.kernel import BundleConfig, Kernel
 from vkernel_proto.engine.loop import READ
 from vkernel_proto.engine.requests import Requests
-from vkernel_proto.listener import Listener
+from vkernel_proto.wire import peer
+from vkernel_proto.wire.listener import Listener
 
 __all__ = ["BundleConfig", "BundleServer"]
 
@@ -46,7 +47,7 @@ class BundleServer:
     def listen(self, cid: str) -> Path:
         """Makes the container and then its socket; returns its path.
 
-        Raises Error (E_SOCK_ID, E_SOCK_PATH as vkernel_proto.listener; E_ENGINE_*, E_SANDBOX: no container).
+        Raises Error (E_SOCK_ID, E_SOCK_PATH as vkernel_proto.wire.listener; E_ENGINE_*, E_SANDBOX: no container).
         """
         listener = Listener(self.config.run_dir, cid, prepare=lambda: self.kernel.plane.open(cid))
         self._listeners.append(listener)

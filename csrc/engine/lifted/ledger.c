@@ -1,4 +1,4 @@
-/* In: the lines behind the pc map, which tools/recompiler/lift/ledger.py wrote. Out: the death of a guest at an
+/* In: the lines behind the pc map, which tools/recompiler/lift/object/ledger.py wrote. Out: the death of a guest at an
  * instruction that was not lifted, which is named. Nothing is read before that.
  *
  *     0x401a05 TAB bytes TAB text TAB reason LF */

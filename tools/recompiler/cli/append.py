@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from recompiler import keyfile, stubs
-from recompiler.append import Claims, Inputs, append
 from recompiler.cli import options
 from recompiler.errors import Error
+from recompiler.signing import keyfile, stubs
+from recompiler.signing.append import Claims, Inputs, append
 
 
 @click.command(

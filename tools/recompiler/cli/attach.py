@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from recompiler import bundle, keyfile, sign
 from recompiler.cli import options
 from recompiler.errors import Error
+from recompiler.format import bundle
+from recompiler.signing import keyfile, sign
 
 
 @click.command("attach", epilog="Example: recompiler attach --sig hello.sig --pubkey release.pub hello")

@@ -14,11 +14,13 @@ from typing import Any, NoReturn
 
 import click
 
-from recompiler import __version__, aot, bundle, cli, keyfile, strictjson
-from recompiler.append import Claims
+from recompiler import __version__, aot, cli
 from recompiler.cli import options, printable
 from recompiler.errors import Error
-from recompiler.trailer import subject_ok
+from recompiler.format import bundle, strictjson
+from recompiler.format.trailer import subject_ok
+from recompiler.signing import keyfile
+from recompiler.signing.append import Claims
 
 SHOWN = 20  # left-out files that the summary names
 ARCHIVES = (".tar", ".oci")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from recompiler import aot, bundle, files, manifest
+from recompiler import aot
 from recompiler.cli import options
 from recompiler.errors import Error
-from recompiler.trailer import MANIFEST, SECTION_LIMITS, WASM
+from recompiler.format import bundle, files, manifest
+from recompiler.format.trailer import MANIFEST, SECTION_LIMITS, WASM
 
 
 @click.command("compile", epilog="Example: recompiler compile bundle; then sign it again (append --detached)")

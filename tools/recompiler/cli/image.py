@@ -8,13 +8,13 @@ import click
 
 from recompiler.cli import printable
 from recompiler.cli.table import columns, two_columns
-from recompiler.oci import Image, read_image, utf8
+from recompiler.image.read import Image, read_image, utf8
 
 STATUS = "NOT VERIFIED"
 
 
 def inspect_image(path: str, as_json: bool, platform: str | None = None, tag: str | None = None) -> None:
-    """Prints what the image at `path` holds. Raises Error as recompiler.oci.read_image."""
+    """Prints what the image at `path` holds. Raises Error as recompiler.image.read.read_image."""
     image = read_image(path, platform, tag)
     if as_json:
         click.echo(json.dumps({"status": STATUS, "type": "image", **image.as_dict()}))

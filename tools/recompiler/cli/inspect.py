@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from recompiler import anatomy, files
-from recompiler.anatomy import Anatomy
 from recompiler.cli import options, printable
 from recompiler.cli.table import columns, timestamp, two_columns
-from recompiler.lift.liftedfile import is_lifted
-from recompiler.source import FileSource
-from recompiler.trailer import DETACHED, SECTION_LIMITS, WASM, Statement
+from recompiler.format import anatomy, files
+from recompiler.format.anatomy import Anatomy
+from recompiler.format.source import FileSource
+from recompiler.format.trailer import DETACHED, SECTION_LIMITS, WASM, Statement
+from recompiler.lift.object.liftedfile import is_lifted
 
 DEVELOPMENT = "DEVELOPMENT STUB: takes its key store from the environment, not for production"
 
@@ -74,7 +74,7 @@ def _is_image(file: Path) -> bool:
         os.close(fd)
     if tail.startswith(b"RCMPLR-TRAILER-") or head == b"\x7fELF":
         return False
-    from recompiler.oci import is_image
+    from recompiler.image.read import is_image
 
     return is_image(str(file))
 

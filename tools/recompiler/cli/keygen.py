@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from recompiler import ed25519, files, keyfile
 from recompiler.cli import options
 from recompiler.errors import Error
-from recompiler.keyid import key_id
+from recompiler.format import ed25519, files
+from recompiler.format.keyid import key_id
+from recompiler.signing import keyfile
 
 
 @click.command(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from recompiler import files, strictjson
 from recompiler.cli import options, printable
 from recompiler.errors import Error
-from recompiler.trailer import SECTION_LIMITS, WASM
+from recompiler.format import files, strictjson
+from recompiler.format.trailer import SECTION_LIMITS, WASM
 
 if TYPE_CHECKING:
     from recompiler.lift.lifter import Result
@@ -48,12 +48,13 @@ def command(
     With --explain, PROGRAM may also be a lifted object; ADDRESS is one of its code as it runs (0x401136), or the name
     of a function.
     """
-    from recompiler.lift import lifter, objectwriter  # the decoder alone takes 40 ms
+    from recompiler.lift import lifter  # the decoder alone takes 40 ms
+    from recompiler.lift.emit import objectwriter
 
     workers = jobs or len(os.sched_getaffinity(0))
     tell = Progress() if (sys.stderr.isatty() if progress is None else progress) else None
     if explain is not None:
-        from recompiler.lift import explanation
+        from recompiler.lift.explain import explanation
 
         lines = explanation.lines(program, explain, jobs=workers, progress=tell)
         click.echo("\n".join(map(printable, lines)))

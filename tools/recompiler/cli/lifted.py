@@ -13,9 +13,9 @@ from recompiler.cli import printable
 from recompiler.cli.lift import REASONS
 from recompiler.cli.table import columns, two_columns
 from recompiler.errors import Error
-from recompiler.lift import ledger, liftedfile
-from recompiler.lift.ledger import Ledger
-from recompiler.lift.liftedfile import LiftedFile
+from recompiler.lift.object import ledger, liftedfile
+from recompiler.lift.object.ledger import Ledger
+from recompiler.lift.object.liftedfile import LiftedFile
 
 
 def inspect_lifted(file: Path, as_json: bool, explain: bool) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from recompiler import files, manifest, wasm
 from recompiler.cli import options
-from recompiler.trailer import SECTION_LIMITS, WASM
+from recompiler.format import files, manifest, wasm
+from recompiler.format.trailer import SECTION_LIMITS, WASM
 
 
 @click.command(

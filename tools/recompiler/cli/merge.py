@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from recompiler import files, strictjson
 from recompiler.cli import options
 from recompiler.errors import Error
-from recompiler.trailer import SECTION_LIMITS, WASM
+from recompiler.format import files, strictjson
+from recompiler.format.trailer import SECTION_LIMITS, WASM
 
 
 @click.command("merge", epilog="Example: recompiler merge cat.wasm wc.wasm -o container.wasm --map map.json")

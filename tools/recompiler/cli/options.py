@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from recompiler import keystore
 from recompiler.errors import Error
-from recompiler.trailer import AOT, MANIFEST, WASM
+from recompiler.format import keystore
+from recompiler.format.trailer import AOT, MANIFEST, WASM
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,8 +10,8 @@ import click
 
 from recompiler.cli import options, printable
 from recompiler.errors import Error
-from vkernel_proto.control import Control
-from vkernel_proto.core import check_cid
+from vkernel_proto.stub.control import Control
+from vkernel_proto.stub.core import check_cid
 
 
 @click.command("ps", epilog="Example: recompiler ps demo --json")

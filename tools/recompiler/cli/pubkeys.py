@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from recompiler import files, keyfile, keystore
 from recompiler.cli import options
+from recompiler.format import files, keystore
+from recompiler.signing import keyfile
 
 VALIDITY = 2 * 365 * 86400  # seconds
 

@@ -9,7 +9,7 @@ import click
 
 from recompiler.cli import options
 from recompiler.errors import Error
-from recompiler.lift.liftedfile import is_lifted
+from recompiler.lift.object.liftedfile import is_lifted
 
 
 @click.command(
@@ -59,10 +59,11 @@ def command(
     for trying out, without signature and policy.
     """
     if is_lifted(file):
-        from recompiler.lift import objectrun
+        from recompiler.lift.object import objectrun
 
         objectrun.execute(file, arguments[1:] if arguments[:1] == ("--",) else arguments)
-    from recompiler import keystore, run  # with the vkernel: half of what a lifted program's start would take
+    from recompiler import run  # with the vkernel: half of what a lifted program's start would take
+    from recompiler.format import keystore  # with the vkernel: half of what a lifted program's start would take
     from vkernel_proto.engine.bundle import is_bundle
 
     bundled = is_bundle(file)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from recompiler import bundle, keyfile, sign
 from recompiler.cli import options
+from recompiler.format import bundle
+from recompiler.signing import keyfile, sign
 
 
 @click.command("sign", epilog="Example: recompiler sign --key dev.key hello")

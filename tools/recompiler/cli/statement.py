@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from recompiler import bundle, files, sign
 from recompiler.cli import inspect, options
 from recompiler.errors import Error
+from recompiler.format import bundle, files
+from recompiler.signing import sign
 
 
 @click.command(

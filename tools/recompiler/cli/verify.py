@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recompiler import bundle, keystore, verify
 from recompiler.cli import options, printable
 from recompiler.cli.table import columns, timestamp, two_columns
 from recompiler.errors import Error
-from recompiler.trailer import DETACHED
-from recompiler.verify import Verified
+from recompiler.format import bundle, keystore, verify
+from recompiler.format.trailer import DETACHED
+from recompiler.format.verify import Verified
 
 if TYPE_CHECKING:
     from recompiler.pipeline.proof import Proof

@@ -7,16 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from recompiler.lift import binary, discover, ledger, objectwriter, safepoints
-from recompiler.lift.asm import PLACE
-from recompiler.lift.emit import Body, emit
-from recompiler.lift.flow import FlagsAcross
-from recompiler.lift.function import Function, Program
-from recompiler.lift.ledger import Ledger
-from recompiler.lift.links import Links
-from recompiler.lift.objectwriter import Piece
+from recompiler.lift.asm.assembler import PLACE
+from recompiler.lift.elf import binary
+from recompiler.lift.emit import objectwriter
+from recompiler.lift.emit.body import Body, emit
+from recompiler.lift.emit.objectwriter import Piece
+from recompiler.lift.find import discover
+from recompiler.lift.find.function import Function, Program
+from recompiler.lift.object import ledger
+from recompiler.lift.object.ledger import Ledger
+from recompiler.lift.plan import safepoints
+from recompiler.lift.plan.flow import FlagsAcross
+from recompiler.lift.plan.links import Links
 from recompiler.lift.workers import spread
-from recompiler.merge import leb
+from recompiler.wasm import leb
 
 CHUNK: Final = 64  # functions that a worker takes at a time
 MOST_CHUNKS: Final = 2048

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from recompiler.merge import leb
-from recompiler.merge.model import I32, FuncType
-from recompiler.merge.opcodes import BY_NAME
-from recompiler.merge.rewriter import Linked
+from recompiler.wasm import leb
+from recompiler.wasm.model import I32, FuncType
+from recompiler.wasm.opcodes import BY_NAME
+from recompiler.wasm.rewriter import Linked
 
 EXPORT: Final = b"_dispatch"
 ENTRY_TYPE: Final = FuncType((I32, I32), (I32,))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Final
 
-from recompiler.merge.rewriter import Linked
+from recompiler.wasm.rewriter import Linked
 
 WORK: Final = 30_000_000  # names of functions looked at: ten seconds
 

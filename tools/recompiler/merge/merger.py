@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recompiler.merge import dispatch, equal, leb, program, routes, writer
-from recompiler.merge.model import (
+from recompiler.merge import dispatch, equal, program, routes
+from recompiler.merge.names import Names
+from recompiler.merge.program import Program
+from recompiler.merge.slots import Layout
+from recompiler.merge.spaces import Spaces, declared, routes_segment, zero
+from recompiler.wasm import leb, writer
+from recompiler.wasm.model import (
     DATA,
     ELEMENT,
     FUNC,
@@ -24,11 +29,7 @@ from recompiler.merge.model import (
     Limits,
     TableType,
 )
-from recompiler.merge.names import Names
-from recompiler.merge.program import Program
-from recompiler.merge.rewriter import Linked
-from recompiler.merge.slots import Layout
-from recompiler.merge.spaces import Spaces, declared, routes_segment, zero
+from recompiler.wasm.rewriter import Linked
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from recompiler.errors import Error
-from recompiler.merge import leb, writer
-from recompiler.merge.leb import Cursor
-from recompiler.merge.model import DATA, ELEMENT, FUNC, GLOBAL, MEMORY, TABLE, TAG, TYPE, Module
-from recompiler.merge.rewriter import Maps
+from recompiler.wasm import leb, writer
+from recompiler.wasm.leb import Cursor
+from recompiler.wasm.model import DATA, ELEMENT, FUNC, GLOBAL, MEMORY, TABLE, TAG, TYPE, Module
+from recompiler.wasm.rewriter import Maps
 
 SECTION: Final = b"name"
 # Subsection -> the index space it names things of; the two of locals and labels are by function.

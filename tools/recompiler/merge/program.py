@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from blake3 import blake3
 
 from recompiler.errors import Error
-from recompiler.merge import reader, scan
-from recompiler.merge.leb import Cursor
-from recompiler.merge.model import DATA, ELEMENT, FUNC, KINDS, MEMORY, TYPE, Code, FuncType, Module
-from recompiler.merge.rewriter import Linked, link
+from recompiler.wasm import reader, scan
+from recompiler.wasm.leb import Cursor
+from recompiler.wasm.model import DATA, ELEMENT, FUNC, KINDS, MEMORY, TYPE, Code, FuncType, Module
+from recompiler.wasm.rewriter import Linked, link
 
 START = b"_start"
 MEMORY_EXPORT = b"memory"

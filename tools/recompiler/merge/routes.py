@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from recompiler.errors import Error
-from recompiler.merge import dispatch, slots, writer
-from recompiler.merge.leb import Cursor
-from recompiler.merge.model import FUNC, SPACE_OF, TABLE, Element, Module
+from recompiler.merge import dispatch, slots
+from recompiler.wasm import writer
+from recompiler.wasm.leb import Cursor
+from recompiler.wasm.model import FUNC, SPACE_OF, TABLE, Element, Module
 
 SECTION: Final = b"recompiler.entries"
 _DIGEST: Final = 32

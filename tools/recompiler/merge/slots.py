@@ -15,10 +15,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
-from recompiler.merge.leb import Cursor
-from recompiler.merge.model import HAS_MAXIMUM, IS_64, MEMORY, TABLE, Code, Limits, Module, TableType
-from recompiler.merge.opcodes import BY_NAME
-from recompiler.merge.rewriter import Linked
+from recompiler.wasm.leb import Cursor
+from recompiler.wasm.model import HAS_MAXIMUM, IS_64, MEMORY, TABLE, Code, Limits, Module, TableType
+from recompiler.wasm.opcodes import BY_NAME
+from recompiler.wasm.rewriter import Linked
 
 T = TypeVar("T")
 PAGE: Final = 16  # log2 of a memory's page

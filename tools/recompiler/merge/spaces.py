@@ -6,8 +6,11 @@ from collections import Counter
 from typing import Final
 
 from recompiler.errors import Error
-from recompiler.merge import leb, model, slots, writer
-from recompiler.merge.model import (
+from recompiler.merge import slots
+from recompiler.merge.program import Program
+from recompiler.merge.slots import Claims, Layout, Slots
+from recompiler.wasm import leb, model, writer
+from recompiler.wasm.model import (
     DATA,
     ELEMENT,
     FUNC,
@@ -24,10 +27,8 @@ from recompiler.merge.model import (
     TableType,
     ValueType,
 )
-from recompiler.merge.opcodes import BY_NAME, END
-from recompiler.merge.program import Program
-from recompiler.merge.rewriter import Linked
-from recompiler.merge.slots import Claims, Layout, Slots
+from recompiler.wasm.opcodes import BY_NAME, END
+from recompiler.wasm.rewriter import Linked
 
 _ZERO: Final[dict[ValueType, bytes]] = {
     model.I32: BY_NAME["i32.const"].code + b"\0",

@@ -7,10 +7,11 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from recompiler.merge import dispatch, model, names, reader, routes, scan
-from recompiler.merge.leb import Cursor
-from recompiler.merge.model import FUNC, TABLE, FuncType, ValueType
+from recompiler.merge import dispatch, names, routes
 from recompiler.merge.routes import Route
+from recompiler.wasm import model, reader, scan
+from recompiler.wasm.leb import Cursor
+from recompiler.wasm.model import FUNC, TABLE, FuncType, ValueType
 
 _VALUE_TYPES: Final[dict[ValueType, str]] = {
     model.I32: "i32",

@@ -22,16 +22,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recompiler import aot, bundle, files, manifest
-from recompiler.append import Claims, Inputs, append
+from recompiler import aot
 from recompiler.errors import Error
+from recompiler.format import bundle, files, manifest
+from recompiler.format.trailer import SECTION_LIMITS, WASM, Statement
+from recompiler.image.read import read_tree
+from recompiler.image.tree import where
 from recompiler.merge.merger import merge
-from recompiler.oci import read_tree
-from recompiler.oci_tree import where
 from recompiler.pipeline import entries, publish, rootfs
 from recompiler.pipeline.contents import Objects
 from recompiler.pipeline.scan import Scan, scan, search_path
-from recompiler.trailer import SECTION_LIMITS, WASM, Statement
+from recompiler.signing.append import Claims, Inputs, append
 
 NAMED = 5  # left-out files that an error names
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from blake3 import blake3
 
 from recompiler.errors import Error
-from recompiler.files import read_file
-from recompiler.oci_files import Content
+from recompiler.format.files import read_file
+from recompiler.image.layer import Content
 
 
 class Digests:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from recompiler.errors import Error
+from recompiler.image.read import Image
 from recompiler.merge.program import check_name
-from recompiler.oci import Image
 from recompiler.pipeline import inert
 from recompiler.pipeline.scan import Scan
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from recompiler.wasm import PREAMBLE
+from recompiler.format.wasm import PREAMBLE
 
 NAME: Final = b"recompiler.inert"
 DIGEST: Final = 32

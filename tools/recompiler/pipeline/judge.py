@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from recompiler import aot, wasm
+from recompiler import aot
 from recompiler.errors import Error
-from recompiler.merge import reader
-from recompiler.merge.model import FUNC, I32, I64, FuncType
+from recompiler.format import wasm
 from recompiler.pipeline import inert
+from recompiler.wasm import reader
+from recompiler.wasm.model import FUNC, I32, I64, FuncType
 
 _LETTERS: Final = {"i": I32, "I": I64}
 

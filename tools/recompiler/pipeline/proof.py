@@ -15,18 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recompiler import shebang
 from recompiler.errors import Error
-from recompiler.manifest import Entry, Manifest
-from recompiler.merge import reader, routes
+from recompiler.format import shebang
+from recompiler.format.manifest import Entry, Manifest
+from recompiler.format.shebang import Shebang
+from recompiler.image.layer import File, lay_directory
+from recompiler.image.read import utf8
+from recompiler.image.tree import Tree
+from recompiler.merge import routes
 from recompiler.merge.routes import Route
-from recompiler.oci import utf8
-from recompiler.oci_files import File, lay_directory
-from recompiler.oci_tree import Tree
 from recompiler.pipeline import inert
 from recompiler.pipeline.contents import Digests
 from recompiler.pipeline.scan import EXECUTE, executable
-from recompiler.shebang import Shebang
+from recompiler.wasm import reader
 
 SET_ID = 0o6000
 

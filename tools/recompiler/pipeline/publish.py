@@ -10,8 +10,8 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from recompiler import bundle
 from recompiler.errors import Error
+from recompiler.format import bundle
 
 
 def check(folder: Path, force: bool) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from recompiler.errors import Error
-from recompiler.oci_files import File
-from recompiler.oci_tree import Directory, Leaf, Symlink, Tree, where
+from recompiler.image.layer import File
+from recompiler.image.tree import Directory, Leaf, Symlink, Tree, where
 from recompiler.pipeline import inert
 from recompiler.pipeline.contents import Objects
 from recompiler.pipeline.scan import Found, runs

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from recompiler.errors import Error
-from recompiler.manifest import path_ok
-from recompiler.oci import utf8
-from recompiler.oci_files import Content, File
-from recompiler.oci_kind import Program
-from recompiler.oci_tree import Leaf, Tree
+from recompiler.format.manifest import path_ok
+from recompiler.format.shebang import Shebang
+from recompiler.format.trailer import SECTION_LIMITS, WASM
+from recompiler.image.kind import Program
+from recompiler.image.layer import Content, File
+from recompiler.image.read import utf8
+from recompiler.image.tree import Leaf, Tree
 from recompiler.pipeline.contents import Objects
 from recompiler.pipeline.judge import judge
 from recompiler.pipeline.scripts import Script, resolve
-from recompiler.shebang import Shebang
-from recompiler.trailer import SECTION_LIMITS, WASM
 
 EXECUTE: Final = 0o111
 SEARCH: Final = ("/usr/local/bin", "/usr/bin", "/bin")

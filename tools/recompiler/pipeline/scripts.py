@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from recompiler import shebang
 from recompiler.errors import Error
-from recompiler.shebang import DEPTH, Shebang
+from recompiler.format import shebang
+from recompiler.format.shebang import DEPTH, Shebang
 
 SETTLING = 8  # passes; each takes back scripts that another one hides from env
 

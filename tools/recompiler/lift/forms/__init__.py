@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from recompiler.lift.asm import Asm
+    from recompiler.lift.asm.assembler import Asm
 
 Emitter = Callable[["Asm"], None]
 

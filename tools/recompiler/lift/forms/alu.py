@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from iced_x86 import OpKind
 
-from recompiler.lift import flags
-from recompiler.lift.asm import Asm, Local, t, type_of
+from recompiler.lift.asm import flags
+from recompiler.lift.asm.assembler import Asm, Local, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import BE, GPR, I32, I64, LE, PRIMITIVE, A, C, L, O, P, S, Z, flag_local
+from recompiler.lift.x86.regs import BE, GPR, I32, I64, LE, PRIMITIVE, A, C, L, O, P, S, Z, flag_local
 
 
 def _forms(name: str) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from recompiler.lift import flags
-from recompiler.lift.asm import Asm, Local, t, type_of
+from recompiler.lift.asm import flags
+from recompiler.lift.asm.assembler import Asm, Local, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import GPR, I32, RAX, RDX, Z
+from recompiler.lift.x86.regs import GPR, I32, RAX, RDX, Z
 
 RCX, RBX = 1, 3
 SIGSEGV = 11

@@ -6,10 +6,10 @@ TZCNT, LZCNT and POPCNT are what they are on every CPU that has them, although C
 
 from __future__ import annotations
 
-from recompiler.lift import flags
-from recompiler.lift.asm import Asm, Local, t, type_of
+from recompiler.lift.asm import flags
+from recompiler.lift.asm.assembler import Asm, Local, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import GPR, I32, PRIMITIVE, C, Z
+from recompiler.lift.x86.regs import GPR, I32, PRIMITIVE, C, Z
 
 _HOW = {"BT": "", "BTS": "or", "BTR": "andnot", "BTC": "xor"}
 

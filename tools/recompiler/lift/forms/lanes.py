@@ -7,8 +7,8 @@ for extract_lane; so integers pass through reinterpretation.
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm, Local
-from recompiler.lift.regs import F32, F64, I32, V128, XMM
+from recompiler.lift.asm.assembler import Asm, Local
+from recompiler.lift.x86.regs import F32, F64, I32, V128, XMM
 
 # Bits of a scalar -> (its wasm type, the shape of a vector of them, integer of that size)
 SCALARS = {32: ("f32", "f32x4", "i32"), 64: ("f64", "f64x2", "i64")}

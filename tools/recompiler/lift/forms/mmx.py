@@ -5,12 +5,12 @@ Every one of them makes all x87 registers valid and TOP 0; a register that it wr
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm, Local, Unlifted
+from recompiler.lift.asm.assembler import Asm, Local, Unlifted
 from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import lanes, mnemonic, set_gpr32
 from recompiler.lift.forms.sse_int import BINARY, SHAPES, SHIFTS, SWAPPED
 from recompiler.lift.forms.x87_move import call
-from recompiler.lift.regs import I32, I64, RDI, V128
+from recompiler.lift.x86.regs import I32, I64, RDI, V128
 
 _UNPACKS = {"BW": 8, "WD": 16, "DQ": 32}
 # The manual writes the operands of the later ones with numbers.

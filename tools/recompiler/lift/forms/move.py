@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from iced_x86 import Code, RegisterExt
 
-from recompiler.lift import flags
-from recompiler.lift.asm import Asm, Unlifted, t, type_of
+from recompiler.lift.asm import flags
+from recompiler.lift.asm.assembler import Asm, Unlifted, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import FLAGS, GPR, I32, I64, RAX, RBP, RSP, A, C, D, O, P, S, Z
+from recompiler.lift.x86.regs import FLAGS, GPR, I32, I64, RAX, RBP, RSP, A, C, D, O, P, S, Z
 
 CONDITION_NAMES = ("O", "NO", "B", "AE", "E", "NE", "BE", "A", "S", "NS", "P", "NP", "L", "GE", "LE", "G")
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from recompiler.lift import flags
-from recompiler.lift.asm import Asm, Local, t, type_of
+from recompiler.lift.asm import flags
+from recompiler.lift.asm.assembler import Asm, Local, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import GPR, I32, I64, RAX, RDX, C, O, flag_local
+from recompiler.lift.x86.regs import GPR, I32, I64, RAX, RDX, C, O, flag_local
 
 SIGFPE = 8
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from recompiler.lift import flags
-from recompiler.lift.asm import Asm, Local, t, type_of
+from recompiler.lift.asm import flags
+from recompiler.lift.asm.assembler import Asm, Local, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import I64, PRIMITIVE, A, C, O
+from recompiler.lift.x86.regs import I64, PRIMITIVE, A, C, O
 
 RCX = 1
 Push = Callable[[], None]

@@ -7,7 +7,7 @@ these on x86-64. Rounding ones follow MXCSR: a number is rounded to an integer b
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm
+from recompiler.lift.asm.assembler import Asm
 from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import (
     SCALARS,
@@ -19,7 +19,7 @@ from recompiler.lift.forms.lanes import (
     set_gpr32,
     set_xmm,
 )
-from recompiler.lift.regs import F64, I64, V128
+from recompiler.lift.x86.regs import F64, I64, V128
 
 _INDEFINITE_64 = -1 << 63
 _TRUNCATE = {32: "i32x4.relaxed_trunc_f32x4_s", 64: "i32x4.relaxed_trunc_f64x2_s_zero"}

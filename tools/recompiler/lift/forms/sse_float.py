@@ -7,7 +7,7 @@ kind NaNs would have other bits.
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm, Local, Unlifted
+from recompiler.lift.asm.assembler import Asm, Local, Unlifted
 from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import (
     SCALARS,
@@ -20,7 +20,7 @@ from recompiler.lift.forms.lanes import (
     scalar_bits,
     set_xmm,
 )
-from recompiler.lift.regs import BE, F32, F64, LE, V128, A, C, L, O, P, S, Z
+from recompiler.lift.x86.regs import BE, F32, F64, LE, V128, A, C, L, O, P, S, Z
 
 _ARITHMETIC = {"ADD": "add", "SUB": "sub", "MUL": "mul", "DIV": "div"}
 _SHAPE = {"PS": "f32x4", "PD": "f64x2"}

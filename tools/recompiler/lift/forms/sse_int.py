@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm, Local
+from recompiler.lift.asm.assembler import Asm, Local
 from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import lanes, mnemonic, set_xmm, zero
-from recompiler.lift.regs import I64, V128
+from recompiler.lift.x86.regs import I64, V128
 
 # Two operands, one wasm instruction: destination first, unless the name is in SWAPPED.
 BINARY = {

@@ -5,7 +5,7 @@ MOVAPS, MOVDQA and their like do not check the alignment of memory (docs: quirks
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm, Unlifted, type_of
+from recompiler.lift.asm.assembler import Asm, Unlifted, type_of
 from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import (
     SCALARS,
@@ -20,7 +20,7 @@ from recompiler.lift.forms.lanes import (
     set_xmm,
     zero,
 )
-from recompiler.lift.regs import I32, RDI, XMM
+from recompiler.lift.x86.regs import I32, RDI, XMM
 
 
 @form(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm
+from recompiler.lift.asm.assembler import Asm
 from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import lanes, mnemonic, set_xmm, zero
-from recompiler.lift.regs import XMM
+from recompiler.lift.x86.regs import XMM
 
 _UNPACK_BITS = {"BW": 8, "WD": 16, "DQ": 32, "QDQ": 64, "PS": 32, "PD": 64}
 

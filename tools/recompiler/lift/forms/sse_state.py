@@ -6,9 +6,9 @@ right without further work. No exception is unmasked: the host remembers the gue
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm
+from recompiler.lift.asm.assembler import Asm
 from recompiler.lift.forms import form
-from recompiler.lift.regs import I32
+from recompiler.lift.x86.regs import I32
 
 _RESERVED = 0xFFFF0000
 _SIGSEGV = 11

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from iced_x86 import OpKind, Register
 
-from recompiler.lift import flags
-from recompiler.lift.asm import Asm, Local, Unlifted, t, type_of
+from recompiler.lift.asm import flags
+from recompiler.lift.asm.assembler import Asm, Local, Unlifted, t, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import GPR, I32, I64, RAX, RDI, RSI, D
+from recompiler.lift.x86.regs import GPR, I32, I64, RAX, RDI, RSI, D
 
 RCX = 1
 PAGE = 4096

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from iced_x86 import Register
 
-from recompiler.lift.asm import Asm, type_of
+from recompiler.lift.asm.assembler import Asm, type_of
 from recompiler.lift.forms import form
-from recompiler.lift.regs import GPR, I32, I64, RAX, RDX, D
+from recompiler.lift.x86.regs import GPR, I32, I64, RAX, RDX, D
 
 RBX, RCX = 3, 1
 SIGILL, SIGSEGV = 4, 11

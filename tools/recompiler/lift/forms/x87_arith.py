@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm
+from recompiler.lift.asm.assembler import Asm
 from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import mnemonic
 from recompiler.lift.forms.x87_move import call, pop, push_integer, sti

@@ -5,12 +5,12 @@ A store pops after it was written, so that a fault leaves the stack as it was.
 
 from __future__ import annotations
 
-from recompiler.lift import flags
-from recompiler.lift.asm import Asm
+from recompiler.lift.asm import flags
+from recompiler.lift.asm.assembler import Asm
 from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import mnemonic
-from recompiler.lift.names import REGISTERS
-from recompiler.lift.regs import I32, I64, A, C, O, P, S, Z
+from recompiler.lift.x86.names import REGISTERS
+from recompiler.lift.x86.regs import I32, I64, A, C, O, P, S, Z
 
 # Significand, its next two bits (the second: any bit beyond), sign and exponent.
 _CONSTANTS = {

@@ -5,10 +5,10 @@ Instruction and data pointers, selectors and the last opcode are always 0: 64-bi
 
 from __future__ import annotations
 
-from recompiler.lift.asm import Asm, Local
+from recompiler.lift.asm.assembler import Asm, Local
 from recompiler.lift.forms import form
 from recompiler.lift.forms.x87_move import call
-from recompiler.lift.regs import I32, RAX, XMM
+from recompiler.lift.x86.regs import I32, RAX, XMM
 
 _SIGSEGV = 11
 _MXCSR_MASK = 0xFFFF

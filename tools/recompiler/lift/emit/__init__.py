@@ -1,0 +1,1 @@
+"""Emission: functions to wasm, the runtime beside them, and the object that holds all."""

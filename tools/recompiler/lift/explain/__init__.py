@@ -1,0 +1,1 @@
+"""x86 and wasm side by side, for people."""

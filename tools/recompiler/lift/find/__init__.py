@@ -1,0 +1,1 @@
+"""Discovery: where code is, its functions, its jump tables (docs/discovery.md)."""

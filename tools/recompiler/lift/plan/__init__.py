@@ -1,0 +1,1 @@
+"""Analysis of a function before anything is emitted: flow, liveness, shape, safepoints, links."""

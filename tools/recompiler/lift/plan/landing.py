@@ -1,0 +1,63 @@
+"""In: the graph of a function. Out: the ways into its loops with calls, and what has to be in the globals there.
+
+A register that is written before such a loop and not in it would be stored at each call and taken back behind it, in
+every turn: whether its global is right would depend on the way. So it is stored where the loop is entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import Final
+
+from recompiler.lift.plan.graph import cycles, within
+
+DEEPEST: Final = 8  # loops within loops; what is deeper has no landings
+
+
+def into_loops(succ: Sequence[Sequence[int]], calls: Set[int]) -> list[tuple[int, int]]:
+    """Edges from a node outside a loop in which one of the calls is to a node inside, but those of calls themselves."""
+    found: set[tuple[int, int]] = set()
+    work: list[tuple[Sequence[int], list[list[int]], int]] = [(range(len(succ)), cycles(succ), 0)]
+    while work:
+        region, loops, depth = work.pop()
+        loops = [part for part in loops if not calls.isdisjoint(part)]
+        loop_of = {node: number for number, part in enumerate(loops) for node in part}
+        heads: list[list[int]] = [[] for _ in loops]
+        for node in region if loops else ():
+            own = loop_of.get(node, -1)
+            for to in succ[node]:
+                loop = loop_of.get(to, own)
+                if loop != own:
+                    heads[loop].append(to)
+                    if node not in calls:
+                        found.add((node, to))
+        for part, into in zip(loops, heads, strict=True):
+            if depth < DEEPEST and len(part) > 1:
+                inner = cycles(within(part, succ, (min(into, default=part[0]),)))
+                work.append((part, [[part[n] for n in each] for each in inner], depth + 1))
+    return sorted(found)
+
+
+def exposed(succ: Sequence[Sequence[int]], boundary: Sequence[int], killed: Sequence[int]) -> list[int]:
+    """For each node the registers of which some way on reaches a boundary before they are written again.
+
+    By node: its successors (numbers beyond are left out), what its boundary has, what it writes before that.
+    """
+    count = len(succ)
+    before: list[list[int]] = [[] for _ in range(count)]
+    inside = [[to for to in row if to < count] for row in succ]
+    for node, row in enumerate(inside):
+        for to in row:
+            before[to].append(node)
+    found = [0] * count
+    work = list(range(count))
+    while work:
+        node = work.pop()
+        out = boundary[node]
+        for to in inside[node]:
+            out |= found[to]
+        out &= ~killed[node]
+        if out & ~found[node]:
+            found[node] |= out
+            work += before[node]
+    return found

@@ -1,0 +1,1 @@
+"""Instructions: decoded facts, registers, names, listings."""

@@ -1,0 +1,204 @@
+"""In: a control client's messages (ps, signal, spawn). Out: its answers. Both sides: the vkernel's and the client's."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from recompiler.errors import Error
+from recompiler.format import strictjson
+from vkernel_proto import signals
+from vkernel_proto.wire import json_codec, messages
+from vkernel_proto.wire.frames import DEPTH_MAX
+from vkernel_proto.wire.stream import Stream
+
+if TYPE_CHECKING:
+    from vkernel_proto.stub.core import Core
+
+PS: Final = {"type": str, "id": int}
+SIGNAL: Final = {"type": str, "pid": int, "sig": int}
+ANSWER_MAX: Final = json_codec.LINE_MAX
+
+
+def serve(core: Core, stream: Stream, cid: str, peer: dict[str, Any]) -> None:
+    """Answers one control client of a container until it closes.
+
+    Raises Error (E_RPC_FRAME, E_RPC_JSON, E_RPC_CLOSED, E_RPC_FDS, E_SOCK_PEER, E_SOCK_TIMEOUT, E_AUDIT).
+    """
+    last = 0
+    while (line := json_codec.read_line(stream, json_codec.LINE_MAX)) is not None:
+        message = json_codec.decode(line)
+        kind = message.get("type")
+        if kind == "signal":
+            _signal(core, cid, message, peer)
+            continue
+        if kind == "ps":
+            json_codec.check_fields(message, PS)
+            answer = {"id": message["id"], "processes": processes(core, cid)}
+        elif kind == "spawn":
+            answer = messages.answer_spawn(message, partial(core.audit, cid=cid, **peer))
+        else:
+            raise Error("E_RPC_JSON", f"a control client does not send {str(kind)[:64]!r}")
+        if not last < message["id"] < 1 << 53:
+            raise Error("E_RPC_FRAME", f"id {message['id']} after id {last}")
+        last = message["id"]
+        stream.send(strictjson.dumps(answer))
+
+
+def processes(core: Core, cid: str) -> list[dict[str, object]]:
+    """The rows of `ps`."""
+    now = time.monotonic()
+    return [
+        {"pid": guest.pid, "subject": guest.subject, "uid": guest.uid, "age_ms": int((now - guest.since) * 1000)}
+        for guest in core.guests_of(cid)
+    ]
+
+
+def _signal(core: Core, cid: str, message: dict[str, Any], peer: dict[str, Any]) -> None:
+    json_codec.check_fields(message, SIGNAL)
+    pid, number = message["pid"], message["sig"]
+    if not 0 <= number <= signals.SIGNAL_MAX:
+        raise Error("E_RPC_JSON", f"{number} is not a signal")
+    core.audit("signal", cid=cid, pid=pid, sig=number, found=core.has_guest(cid, pid), **peer)
+    core.deliver(cid, pid, number)
+
+
+class Denied(Exception):
+    """A spawn that was refused; errno is Linux's."""
+
+    def __init__(self, reason: str, number: int) -> None:
+        super().__init__(reason, number)
+        self.reason = reason
+        self.errno = number
+
+
+class Control:
+    """A control client's connection to the vkernel of a container; a context manager."""
+
+    def __init__(self, run_dir: Path, cid: str, timeout: float = 5.0) -> None:
+        """Raises Error (E_SOCK_CONNECT, E_RPC_DENIED, E_RPC_REPLY, E_SOCK_TIMEOUT)."""
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock.settimeout(timeout)
+        self._last = 0
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._exits: dict[int, dict[str, Any]] = {}
+        path = run_dir / f"{cid}.sock"
+        try:
+            self._sock.connect(str(path))
+            self._lines = self._sock.makefile("rb")
+            self._send({"type": "hello", "version": 1, "cid": cid, "role": "control"})
+            answer = self._receive()
+        except OSError as error:
+            self._sock.close()
+            raise Error("E_SOCK_CONNECT", f"{path}: {error.strerror or error} (is a vkernel running?)") from error
+        except BaseException:
+            self._sock.close()
+            raise
+        if answer.get("status") != "ok":
+            self._sock.close()
+            raise Error("E_RPC_DENIED", f"{answer.get('error')}: {answer.get('message')}")
+
+    def ps(self) -> list[dict[str, Any]]:
+        """The container's processes. Raises Error (E_RPC_CLOSED, E_RPC_REPLY, E_SOCK_TIMEOUT)."""
+        rows = self.ask("ps").get("processes")
+        if not isinstance(rows, list):
+            raise Error("E_RPC_REPLY", "the answer to ps is not one")
+        return rows
+
+    def request(self, kind: str, fds: Sequence[int] = (), **fields: Any) -> int:
+        """Sends a request and returns its id; `answer` has its answer. Raises Error (E_RPC_CLOSED)."""
+        self._last += 1
+        line = strictjson.dumps({"type": kind, "id": self._last, **fields})
+        try:
+            sent = socket.send_fds(self._sock, [line], list(fds)) if fds else 0
+            self._sock.sendall(line[sent:])
+        except OSError as error:
+            raise Error("E_RPC_CLOSED", f"the vkernel is gone: {error.strerror}") from error
+        return self._last
+
+    def answer(self, number: int) -> dict[str, Any]:
+        """The answer to a request; ends of guests that come before it are kept for `exited`.
+
+        Raises Error (E_RPC_CLOSED, E_RPC_REPLY, E_SOCK_TIMEOUT).
+        """
+        while number not in self._answers:
+            self._take()
+        return self._answers.pop(number)
+
+    def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """A request and its answer: ps, exec, wait, info, stop (docs/wire.md). Raises Error as `answer`."""
+        return self.answer(self.request(kind, **fields))
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        fds: Sequence[int] = (0, 1, 2),
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        **more: Any,
+    ) -> int:
+        """Starts a guest in a container of a bundle; its pid. more: tty, path, hash.
+
+        Raises Denied, Error as `answer`.
+        """
+        fields = {"argv": list(argv), "env": dict(env or {}), "cwd": cwd, "tty": False, **more}
+        answer = self.answer(self.request("spawn", fds, **fields))
+        if "pid" not in answer:
+            raise Denied(str(answer.get("reason")), int(answer.get("errno", 0)))
+        return int(answer["pid"])
+
+    def exited(self, pid: int) -> int:
+        """Waits for a guest that this connection spawned: its exit status, or minus its signal."""
+        while pid not in self._exits:
+            self._take()
+        end = self._exits.pop(pid)
+        return -int(end["signal"]) if "signal" in end else int(end["code"])
+
+    def fileno(self) -> int:
+        """The socket, to be polled: a message has come, or the vkernel has gone."""
+        return self._sock.fileno()
+
+    def signal(self, pid: int, number: int) -> None:
+        """Asks for a signal to a guest; there is no answer. Raises Error (E_RPC_CLOSED)."""
+        self._send({"type": "signal", "pid": pid, "sig": number})
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._lines.close()
+        self._sock.close()
+
+    def __enter__(self) -> Control:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._sock.sendall(strictjson.dumps(message))
+        except OSError as error:
+            raise Error("E_RPC_CLOSED", f"the vkernel is gone: {error.strerror}") from error
+
+    def _take(self) -> None:
+        message = self._receive()
+        if message.get("type") == "exit" and type(message.get("pid")) is int:
+            self._exits[message["pid"]] = message
+        elif type(message.get("id")) is int:
+            self._answers[message["id"]] = message
+        else:
+            raise Error("E_RPC_REPLY", "a message that is no answer")
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            line = self._lines.readline(ANSWER_MAX + 1)
+        except TimeoutError as error:
+            raise Error("E_SOCK_TIMEOUT", "the vkernel does not answer") from error
+        except OSError as error:
+            raise Error("E_RPC_CLOSED", f"the vkernel is gone: {error.strerror}") from error
+        if not line.endswith(b"\n"):
+            raise Error("E_RPC_CLOSED", "the vkernel closed the connection")
+        return strictjson.loads(line, max_depth=DEPTH_MAX, code="E_RPC_REPLY")
