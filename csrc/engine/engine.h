@@ -23,8 +23,6 @@ struct engine {
  * engine's, and maps that copy. fd stays the caller's. E_DIGEST, E_READ, E_ENGINE_MODULE, E_ENGINE_LINK. */
 int engine_load(struct engine *e, int fd, uint64_t size, const uint8_t blake3[32], const char *settings,
                 struct rc_error *err);
-/* "what: wasmtime's words"; deletes the wasmtime error. */
-int engine_fail(struct rc_error *err, int code, const char *what, wasmtime_error_t *error);
 
 /* ---- wasi_link.c: rc_wasi as host functions */
 int engine_link_wasi(wasmtime_linker_t *linker, struct rc_error *err);
@@ -138,8 +136,6 @@ int entry_call(const struct engine *e, const wasmtime_instance_t *instance, int6
 
 /* Ends this process as the trap would end a native one: by a signal. */
 _Noreturn void trap_end(const wasm_trap_t *trap);
-/* Ends this process before its guest began: one line on fd 2, status 125. */
-_Noreturn void process_refuse(const struct rc_error *err);
 
 /* ---- engine/linux/wasi/table.c: struct rc_sys in this process */
 struct rc_sys *sys_host(const struct container *c);

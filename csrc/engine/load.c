@@ -11,27 +11,13 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-#include "engine_settings.h" /* csrc/build.py, from tools/recompiler/aot.py */
+#include "engine/wasmtime/config.h"
+#include "engine/wasmtime/fail.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8 /* Linux 6.3 */
 #endif
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-
-#if defined(__x86_64__)
-#define SETTINGS RC_AOT_X86_64
-#elif defined(__aarch64__)
-#define SETTINGS RC_AOT_AARCH64
-#endif
-
-int engine_fail(struct rc_error *err, int code, const char *what, wasmtime_error_t *error) {
-    wasm_byte_vec_t text;
-    wasmtime_error_message(error, &text);
-    rc_fail(err, code, 0, "%s: %.*s", what, (int)text.size, text.data);
-    wasm_byte_vec_delete(&text);
-    wasmtime_error_delete(error);
-    return -1;
-}
 
 static int sealed_copy(int fd, uint64_t size, struct rc_error *err) {
     int copy = memfd_create("aot", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
@@ -73,27 +59,19 @@ static int check_digest(int fd, uint64_t size, const uint8_t expected[32], struc
 }
 
 static int same_settings(const char *settings, struct rc_error *err) {
-    if (strcmp(settings, SETTINGS) == 0) {
+    if (strcmp(settings, engine_settings) == 0) {
         return 0;
     }
     size_t at = 0;
-    while (settings[at] && settings[at] == SETTINGS[at]) {
+    while (settings[at] && settings[at] == engine_settings[at]) {
         at++;
     }
-    while (at > 0 && SETTINGS[at - 1] != ' ') {
+    while (at > 0 && engine_settings[at - 1] != ' ') {
         at--;
     }
     return rc_fail(err, RC_E_ENGINE_MODULE, at,
                    "the artifact was made with `%.60s`, this engine has `%.60s`: make it again",
-                   settings + (strlen(settings) > at ? at : strlen(settings)), &SETTINGS[at]);
-}
-
-static wasm_engine_t *engine_new(void) {
-    wasm_config_t *config = wasm_config_new();
-#define SET(name, value) wasmtime_config_##name##_set(config, value);
-    RC_AOT_SETTINGS(SET)
-#undef SET
-    return wasm_engine_new_with_config(config);
+                   settings + (strlen(settings) > at ? at : strlen(settings)), &engine_settings[at]);
 }
 
 int engine_load(struct engine *e, int fd, uint64_t size, const uint8_t blake3[32], const char *settings,
@@ -107,7 +85,7 @@ int engine_load(struct engine *e, int fd, uint64_t size, const uint8_t blake3[32
         return -1;
     }
     snprintf(path, sizeof path, "/proc/self/fd/%d", copy);
-    e->wasm = engine_new();
+    e->wasm = wasm_engine_new_with_config(engine_config());
     wasmtime_error_t *error = wasmtime_module_deserialize_file(e->wasm, path, &e->module);
     close(copy);
     if (error) {

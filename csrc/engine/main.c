@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/wasmtime/fail.h"
 #include "sandbox/sandbox.h"
 
 /* The stack of a main thread bounds what a guest's may be (aot.py, max_wasm_stack). */
@@ -75,7 +76,7 @@ int main(int argc, char **argv) {
     struct rc_error err = {.code = RC_E_USAGE, .message = "usage: rc-engine CONTROL-FD (docs/engine.md)"};
     int control = argc == 2 ? control_of(argv[1], &err) : -1;
     if (control < 0 || sane_process(control, &err) < 0) {
-        process_refuse(&err);
+        engine_refuse(&err);
     }
     zygote_run(control);
 }

@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "engine/wasmtime/fail.h"
+
 /* data is argc + envc + 1 strings, each with its NUL: argv, env, cwd. The container has counted them. */
 static char **strings(const struct control_message *m) {
     size_t count = (size_t)(m->record.value[1] + m->record.value[2]) + 1, at = 0;
@@ -110,11 +112,11 @@ void process_run(const struct container *c, const struct control_message *m) {
     };
     if (!list) {
         rc_fail(&err, RC_E_NO_MEMORY, 0, "no memory for the arguments");
-        process_refuse(&err);
+        engine_refuse(&err);
     }
     if (take_stdio(m, &err) == 0 && own_terminal(m, &err) == 0 && rc_wasi_init(&guest.wasi, &err) == 0 &&
         limit(c, list[guest.wasi.argc + guest.wasi.envc], &err) == 0) {
         run(c, m, &err);
     }
-    process_refuse(&err);
+    engine_refuse(&err);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/wasmtime/fail.h"
 
 #define NAME "rc-engine"
 enum { QUIET_MS = 2 }; /* before one is made: who starts many at once has the CPU for them */
@@ -42,7 +43,7 @@ static _Noreturn void begin(const struct container *c, const struct control_mess
         close(job[0]);
     }
     if (process_prepare(c, &err) < 0) {
-        process_refuse(&err);
+        engine_refuse(&err);
     }
     if (!record) {
         wait_job(job[1], &own);

@@ -76,7 +76,7 @@ def settings(target: str) -> str:
 
 
 def header() -> str:
-    """The settings as the C header that csrc/engine/load.c includes."""
+    """The settings as the C header that csrc/engine/wasmtime/config.c includes."""
     rows = " \\\n".join(f"    X({name}, {value})" for name, value in SETTINGS)
     texts = "".join(f'#define RC_AOT_{t.split("-")[0].upper()} "{engine()} {settings(t)}"\n' for t in TARGETS)
     return (

@@ -16,9 +16,8 @@ enum { PAGE = 4096 };
 #define GUEST_SPACE (UINT64_C(1) << 32) /* addresses of a guest are less than this */
 
 /* ---- main.c */
-extern const char *program_name;                   /* as it was called */
-extern char program_file[];                        /* with the working directory before it, if need be */
-_Noreturn void refuse(const struct rc_error *err); /* before the guest began: one line on fd 2, status 125 */
+extern const char *program_name; /* as it was called */
+extern char program_file[];      /* with the working directory before it, if need be */
 
 /* ---- registers.c: the exported globals. Order: x86's encoding */
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPRS };

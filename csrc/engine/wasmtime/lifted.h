@@ -1,5 +1,4 @@
-/* engine/wasmtime/lifted.h: what lifted guests use of wasmtime's C API beyond ../wasmtime_api.h, declared in the same
- * way. */
+/* engine/wasmtime/lifted.h: what lifted guests use of wasmtime's C API beyond api.h, declared in the same way. */
 #ifndef WASMTIME_LIFTED_H
 #define WASMTIME_LIFTED_H
 

@@ -11,7 +11,8 @@
 #include <x86intrin.h>
 
 #include "engine/lifted/lifted.h"
-#include "engine_settings.h" /* csrc/build.py, from tools/recompiler/aot.py */
+#include "engine/wasmtime/config.h"
+#include "engine/wasmtime/fail.h"
 
 enum { HOST_STACK_MARGIN = 1 << 20 };
 #define DEFAULT_BASE UINT64_C(0x400000) /* tools/recompiler/lift/lifter.py */
@@ -31,15 +32,6 @@ static __thread struct {
     uint64_t go_on; /* with unwinding: the pc behind the trap that a host call asked for */
     int unwinding;
 } trap_asked;
-
-static int fail(struct rc_error *err, int code, const char *what, wasmtime_error_t *error) {
-    wasm_byte_vec_t text;
-    wasmtime_error_message(error, &text);
-    rc_fail(err, code, 0, "%s: %.*s", what, (int)text.size, text.data);
-    wasm_byte_vec_delete(&text);
-    wasmtime_error_delete(error);
-    return -1;
-}
 
 uint64_t instance_base(void) {
     return instance.base;
@@ -151,23 +143,13 @@ static int link_imports(wasmtime_linker_t *linker, struct rc_error *err) {
                                                                         type, call_import, (void *)f, NULL);
         wasm_functype_delete(type);
         if (error) {
-            return fail(err, RC_E_ENGINE_LINK, f->name, error);
+            return engine_fail(err, RC_E_ENGINE_LINK, f->name, error);
         }
     }
     return 0;
 }
 
 /* ---- loading */
-
-static wasm_engine_t *engine_new(void) {
-    wasm_config_t *config = wasm_config_new();
-#define SET(name, value) wasmtime_config_##name##_set(config, value);
-    RC_AOT_SETTINGS(SET)
-#undef SET
-    wasmtime_config_async_stack_size_set(config, instance_stack_size()); /* not part of what was compiled */
-    wasmtime_config_max_wasm_stack_set(config, instance_stack_size() - HOST_STACK_MARGIN);
-    return wasm_engine_new_with_config(config);
-}
 
 static int export_of(const wasmtime_instance_t *of, const char *name, uint8_t kind, wasmtime_extern_t *out,
                      struct rc_error *err) {
@@ -218,12 +200,15 @@ int instance_load(const char *artifact, const char *pcmap, struct rc_error *err)
     wasmtime_extern_t memory, map, run, base;
     wasmtime_val_t value;
     wasm_trap_t *trap = NULL;
-    wasm_engine_t *engine = engine_new();
+    wasm_config_t *config = engine_config();
+    wasmtime_config_async_stack_size_set(config, instance_stack_size()); /* not part of what was compiled */
+    wasmtime_config_max_wasm_stack_set(config, instance_stack_size() - HOST_STACK_MARGIN);
+    wasm_engine_t *engine = wasm_engine_new_with_config(config);
     struct stat st;
     const int fd = fd_of(artifact, &st);
     wasmtime_error_t *error = wasmtime_module_deserialize_file(engine, artifact, &module);
     if (error) {
-        return fail(err, RC_E_ENGINE_MODULE, "wasmtime refuses the artifact", error);
+        return engine_fail(err, RC_E_ENGINE_MODULE, "wasmtime refuses the artifact", error);
     }
     instance.context = wasmtime_store_context(wasmtime_store_new(engine, NULL, NULL));
     wasmtime_linker_t *linker = wasmtime_linker_new(engine);
@@ -232,7 +217,7 @@ int instance_load(const char *artifact, const char *pcmap, struct rc_error *err)
     }
     error = wasmtime_linker_instantiate(linker, instance.context, module, &of, &trap);
     if (error || trap) {
-        return error ? fail(err, RC_E_ENGINE_LINK, "cannot instantiate", error)
+        return error ? engine_fail(err, RC_E_ENGINE_LINK, "cannot instantiate", error)
                      : rc_fail(err, RC_E_ENGINE_LINK, 0, "the lifted module traps when it is instantiated");
     }
     close_same(fd, &st);
@@ -286,8 +271,8 @@ void instance_loop(uint64_t pc) {
             wasm_trap_delete(trap);
         } else if (error) {
             struct rc_error err = {0};
-            fail(&err, RC_E_ENGINE_TRAP, "run", error);
-            refuse(&err);
+            engine_fail(&err, RC_E_ENGINE_TRAP, "run", error);
+            engine_refuse(&err);
         } else {
             pc = (uint64_t)slot.i64;
             pc = pc == THREAD_LEAVES ? pc : elsewhere(pc);
@@ -314,7 +299,7 @@ void instance_run(uint64_t pc) {
     struct rc_error err = {0};
     if (stack == MAP_FAILED || mprotect(stack, PAGE, PROT_NONE) < 0) {
         rc_fail(&err, RC_E_NO_MEMORY, 0, "no address space for the engine's stack: %s", strerror(errno));
-        refuse(&err);
+        engine_refuse(&err);
     }
     rc_on_stack(stack + size, instance_loop, pc);
 }

@@ -9,15 +9,11 @@
 #include <unistd.h>
 
 #include "engine/lifted/lifted.h"
+#include "engine/wasmtime/fail.h"
 
 extern char **environ;
 const char *program_name = "?";
 char program_file[PATH_MAX];
-
-void refuse(const struct rc_error *err) {
-    dprintf(STDERR_FILENO, "recompiler: %s: %s\n", rc_code_name(err->code), err->message);
-    _exit(125);
-}
 
 /* The number in /proc/self/fd/N: a file that was handed over open, and that is not the guest's; -1 for another path. */
 static int handed_over(const char *path) {
@@ -51,20 +47,20 @@ int main(int argc, char *argv[]) {
     }
     if (argc < 5) {
         rc_fail(&err, RC_E_USAGE, 0, "rc-lifted ELF CWASM PCMAP ARGV0 [ARG ...]");
-        refuse(&err);
+        engine_refuse(&err);
     }
     program_argv = argv + 4;
     take_name(argv[1], argv[4]);
     if (instance_load(argv[2], argv[3], &err) < 0 || elf_map(&program, argv[1], instance_base(), &err) < 0 ||
         stack_make(&program, argv + 4, environ, &rsp, &err) < 0) {
-        refuse(&err);
+        engine_refuse(&err);
     }
     close_handed_over(argv + 1);
     program_begin(&program);
     signal_begin();
     fault_begin();
     if (lockdown(&err) < 0) {
-        refuse(&err);
+        engine_refuse(&err);
     }
     register_set(RSP, rsp);
     instance_run(program.entry);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/wasmtime/fail.h"
+
 static int is_named(const wasm_byte_vec_t *name, const char *text) {
     return name->size == strlen(text) && memcmp(name->data, text, name->size) == 0;
 }
