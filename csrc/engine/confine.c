@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/linux/wasi/denied.h"
+
 /* <sys/mount.h> and <linux/mount.h> do not go together. */
 enum { MOUNT_PRIVATE = 1 << 18, MOUNT_RECURSIVE = 16384, UNMOUNT_DETACH = 2, WHOLE_TREE = 0x8000 /* AT_RECURSIVE */ };
 enum { DISK_DEFAULT = 64 << 20 };

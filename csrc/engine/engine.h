@@ -7,7 +7,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "engine/control.h"
+#include "engine/container.h"
 #include "engine/wasmtime/api.h"
 #include "wasi/wasi.h"
 
@@ -31,38 +31,6 @@ int engine_link_wasi(wasmtime_linker_t *linker, struct rc_error *err);
 _Noreturn void zygote_run(int control);
 
 /* ---- container.c, confine.c */
-enum in_force { /* docs/engine.md names and explains them */
-                FORCE_USER_NS = 1 << 0,
-                FORCE_MOUNT_NS = 1 << 1,
-                FORCE_PID_NS = 1 << 2,
-                FORCE_NET_NS = 1 << 3,
-                FORCE_IPC_NS = 1 << 4,
-                FORCE_UTS_NS = 1 << 5,
-                FORCE_ROOT = 1 << 6,    /* pivot_root: nothing of the host's tree is left */
-                FORCE_CHROOT = 1 << 7,  /* the weaker one */
-                FORCE_OVERLAY = 1 << 8, /* writes go to memory, at most disk_bytes */
-                FORCE_NO_DEVICES = 1 << 9,
-                FORCE_LANDLOCK_FILES = 1 << 10,
-                FORCE_LANDLOCK_NET = 1 << 11,
-                FORCE_LANDLOCK_SCOPE = 1 << 12,
-                FORCE_NO_CAPABILITIES = 1 << 13,
-                FORCE_NO_NEW_PRIVILEGES = 1 << 14,
-                FORCE_SECCOMP = 1 << 15,
-                FORCE_CGROUP = 1 << 16, /* the groups that the caller made and passed */
-};
-struct container {
-    const struct engine *engine;
-    struct control_container is;
-    struct control_rule rule[CONTROL_RULES];
-    char name[64];
-    uint32_t in_force;
-    int control;             /* SPAWN, SIGNAL and STOP come here */
-    int lifeline;            /* its other end is the zygote's: closed when the zygote is gone */
-    int cgroup[CONTROL_FDS]; /* cgroup.procs of each, -1 behind the last */
-    int root;                /* O_PATH of the directory that is the guests' "/" */
-    dev_t root_device;
-    ino_t root_inode;
-};
 /* Reads what CONTROL_CREATE says. E_USAGE. */
 int container_parse(struct container *c, const struct control_message *m, struct rc_error *err);
 /* Forks a container with root_fd as its root; takes the process into the groups of c->cgroup. zygote_fds are not for
@@ -77,33 +45,18 @@ int container_confine(struct container *c, int namespaces, uid_t uid, gid_t gid,
 
 /* ---- guests.c */
 _Noreturn void guests_serve(const struct container *c);
-/* In a fork of the container's first process: closes what is not for it. */
-void guests_leave(const struct container *c);
 
 /* ---- spare.c: a guest's process, forked when it is asked for or ahead */
+/* What a fork of the container's first process does first: it closes what is not for it. */
+typedef void spare_leave(const struct container *c);
 /* The process that runs the record, and the reading end of its pipe for refusals; or -1 with errno. */
-pid_t spare_or_fork(const struct container *c, const struct control_message *record, int *denied);
+pid_t spare_or_fork(const struct container *c, const struct control_message *record, spare_leave *leave, int *denied);
 /* How long to wait for something else before spare_make is called; NULL: for ever. guests_ended: since the last. */
 const struct timespec *spare_after(int guests_ended);
-void spare_make(const struct container *c);
+void spare_make(const struct container *c, spare_leave *leave);
 /* A process was reaped, which may be the spare. */
 void spare_ended(pid_t pid);
 void spare_kill(void);
-
-/* ---- denied.c: what the policy refuses in a guest, on its way to the container's first process */
-enum {
-    ROOT_FD = 1000,   /* struct container's root, out of the way of the numbers that guests get */
-    DENIED_FD = 1001, /* a guest's end of its pipe; in a container another fd keeps the number */
-    DENIED_SIZE = 128,
-    DENIED_RULES = 64, /* refusals by rules that one guest tells of; those of the allow-list: once per syscall */
-    DENIED_MOST = DENIED_RULES + 64,
-};
-struct denied {
-    int32_t nr, error;
-    char text[DENIED_SIZE - 8]; /* ends with a NUL or with the array */
-};
-/* Makes the text printable, whoever wrote it; its length. */
-size_t denied_clean(struct denied *record);
 
 /* ---- landlock.c: bits of enum in_force that this kernel granted */
 uint32_t landlock_confine(const struct container *c);
@@ -136,8 +89,5 @@ int entry_call(const struct engine *e, const wasmtime_instance_t *instance, int6
 
 /* Ends this process as the trap would end a native one: by a signal. */
 _Noreturn void trap_end(const wasm_trap_t *trap);
-
-/* ---- engine/linux/wasi/table.c: struct rc_sys in this process */
-struct rc_sys *sys_host(const struct container *c);
 
 #endif

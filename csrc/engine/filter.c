@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
-#include "engine/linux/wasi/sys_host.h"
+#include "engine/linux/wasi/denied.h"
+#include "engine/linux/wasi/linux.h"
 #include "sandbox/seccomp.h"
 
 /* A row of the lives: sandbox/seccomp.h's kinds, and SELF: the argument is this process's pid. */

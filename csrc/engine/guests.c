@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/linux/wasi/denied.h"
+
 static struct control_message message;
 
 /* The guests that were not reaped yet: row i of processes and of told, and GUESTS + i of watched, the reading end of
@@ -43,7 +45,8 @@ static int strings_ok(const struct control_message *m) {
     return found == argc + envc + 1;
 }
 
-void guests_leave(const struct container *c) {
+/* In a fork of this process: closes what is not for it. */
+static void leave(const struct container *c) {
     for (uint32_t i = 0; i < process_count; i++) {
         close(watched[GUESTS + i].fd);
     }
@@ -65,7 +68,7 @@ static int64_t spawn(const struct container *c, struct rc_error *err) {
         return -EAGAIN;
     }
     int denied;
-    pid_t pid = spare_or_fork(c, &message, &denied);
+    pid_t pid = spare_or_fork(c, &message, leave, &denied);
     if (pid < 0) {
         int why = errno;
         rc_fail(err, RC_E_SANDBOX, 0, "fork: %s", strerror(why));
@@ -179,7 +182,7 @@ _Noreturn void guests_serve(const struct container *c) {
         const int ended = reap(c);
         int ready = ppoll(watched, GUESTS + process_count, spare_after(ended), &none);
         if (ready == 0) {
-            spare_make(c);
+            spare_make(c, leave);
         }
         if (ready <= 0) {
             continue;

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "engine/linux/wasi/linux.h"
 #include "engine/wasmtime/fail.h"
 
 /* data is argc + envc + 1 strings, each with its NUL: argv, env, cwd. The container has counted them. */

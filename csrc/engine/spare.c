@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/linux/wasi/denied.h"
 #include "engine/wasmtime/fail.h"
 
 #define NAME "rc-engine"
@@ -32,10 +33,11 @@ static void wait_job(int job, struct control_message *record) {
 }
 
 /* In the new process, which keeps of its container one end of two pairs: job[1], and denied, at DENIED_FD. */
-static _Noreturn void begin(const struct container *c, const struct control_message *record, int denied, int job[2]) {
+static _Noreturn void begin(const struct container *c, const struct control_message *record, spare_leave *leave,
+                            int denied, int job[2]) {
     static struct control_message own;
     struct rc_error err = {0};
-    guests_leave(c);
+    leave(c);
     if (dup2(denied, DENIED_FD) < 0 || close(denied) < 0) {
         _exit(125);
     }
@@ -52,7 +54,8 @@ static _Noreturn void begin(const struct container *c, const struct control_mess
 }
 
 /* The new process's pid, and the reading end of its pipe; or -1 with errno. record NULL: it comes through job. */
-static pid_t fork_guest(const struct container *c, const struct control_message *record, int *denied, int job[2]) {
+static pid_t fork_guest(const struct container *c, const struct control_message *record, spare_leave *leave,
+                        int *denied, int job[2]) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
         return -1;
@@ -61,7 +64,7 @@ static pid_t fork_guest(const struct container *c, const struct control_message 
     int why = errno;
     if (pid == 0) {
         close(ends[0]);
-        begin(c, record, ends[1], job);
+        begin(c, record, leave, ends[1], job);
     }
     close(ends[1]);
     if (pid < 0) {
@@ -72,14 +75,14 @@ static pid_t fork_guest(const struct container *c, const struct control_message 
     return pid;
 }
 
-void spare_make(const struct container *c) {
+void spare_make(const struct container *c, spare_leave *leave) {
     int job[2];
     spare.wanted = UNWANTED; /* once: one that cannot be made is not tried again before the next guest */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, job) < 0) {
         return;
     }
     prctl(PR_SET_NAME, "spare"); /* for ps(1): a spare is born with its name */
-    pid_t pid = fork_guest(c, NULL, &spare.denied, job);
+    pid_t pid = fork_guest(c, NULL, leave, &spare.denied, job);
     prctl(PR_SET_NAME, NAME);
     close(job[1]);
     if (pid < 0) {
@@ -107,10 +110,10 @@ static pid_t take(const struct control_message *record, int *denied) {
     return pid;
 }
 
-pid_t spare_or_fork(const struct container *c, const struct control_message *record, int *denied) {
+pid_t spare_or_fork(const struct container *c, const struct control_message *record, spare_leave *leave, int *denied) {
     pid_t pid = take(record, denied);
     spare.wanted = WHEN_QUIET;
-    return pid ? pid : fork_guest(c, record, denied, NULL);
+    return pid ? pid : fork_guest(c, record, leave, denied, NULL);
 }
 
 const struct timespec *spare_after(int guests_ended) {

@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "engine/linux/wasi/sys_host.h"
+#include "engine/linux/wasi/denied.h"
+#include "engine/linux/wasi/linux.h"
 
 _Static_assert(sizeof(struct denied) == DENIED_SIZE, "written whole (PIPE_BUF); 64 of them fit into two pages");
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "engine/linux/wasi/sys_host.h"
+#include "engine/linux/wasi/linux.h"
 
 enum { FD_STDERR = 2 };
 

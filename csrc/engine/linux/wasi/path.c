@@ -12,7 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "engine/linux/wasi/sys_host.h"
+#include "engine/linux/wasi/linux.h"
 
 enum {
     RACES = 64,     /* openat2 answers EAGAIN when a rename could have let a `..` out; then it is asked again */

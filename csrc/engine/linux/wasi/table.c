@@ -1,7 +1,7 @@
 /* In: a guest's syscall in the words of docs/wire.md. Out: what Linux answers in this very process, which the container
  * confines: most rows pass through. The policy decides here first; the seccomp filter made from the same rows, second.
  */
-#include "engine/linux/wasi/sys_host.h"
+#include "engine/linux/wasi/linux.h"
 
 #include <errno.h>
 #include <fcntl.h>

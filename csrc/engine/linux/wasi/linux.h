@@ -1,8 +1,9 @@
-/* engine/linux/wasi/sys_host.h: the guest's syscalls, performed in its own process. Private to sys_*.c and filter.c. */
-#ifndef SYS_HOST_H
-#define SYS_HOST_H
+/* engine/linux/wasi/linux.h: the guest's syscalls, performed in its own process. */
+#ifndef LINUX_WASI_H
+#define LINUX_WASI_H
 
-#include "engine/engine.h"
+#include "base/sys.h"
+#include "engine/container.h"
 
 enum { SYS_NEEDS = 6, SYS_FDS = 65536, SYS_NUMBERS = 512 };
 
@@ -18,6 +19,8 @@ struct sys_row {
 };
 extern const struct sys_row sys_rows[];
 extern const int sys_row_count;
+/* The backend under WASI in this process, a guest of c. */
+struct rc_sys *sys_host(const struct container *c);
 
 extern const struct container *sys_container;
 extern const struct sys_row *sys_current; /* the call that runs */
