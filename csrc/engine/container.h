@@ -34,7 +34,7 @@ struct container {
     int control;             /* SPAWN, SIGNAL and STOP come here */
     int lifeline;            /* its other end is the zygote's: closed when the zygote is gone */
     int cgroup[CONTROL_FDS]; /* cgroup.procs of each, -1 behind the last */
-    int root;                /* O_PATH of the directory that is the guests' "/": ROOT_FD */
+    int root;                /* O_PATH of the directory that is the guests' "/"; once confined, ROOT_FD */
     dev_t root_device;
     ino_t root_inode;
 };

@@ -52,10 +52,8 @@ static void plain_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-enum { OPEN_FILES_MAX = 65536 }; /* engine/linux/wasi/table.c has no room for more */
-
 static int limit(const struct container *c, const char *cwd, struct rc_error *err) {
-    const rlim_t most = c->is.open_files < OPEN_FILES_MAX ? c->is.open_files : OPEN_FILES_MAX;
+    const rlim_t most = c->is.open_files < SYS_FDS ? c->is.open_files : SYS_FDS;
     struct rlimit files = {most, most};
     if (setrlimit(RLIMIT_NOFILE, &files) < 0) {
         return rc_fail(err, RC_E_SANDBOX, 0, "open_files %u: %s", c->is.open_files, strerror(errno));

@@ -161,7 +161,7 @@ int64_t sys_accept4(struct rc_call *call) {
     int flags = (int)call->arg[1] & (SOCK_NONBLOCK | SOCK_CLOEXEC);
     int64_t fd = sys_fd_give(accept4((int)call->arg[0], (void *)&from, &len, flags | SOCK_CLOEXEC));
     if (fd >= 0 && call->arg[2] > 0) {
-        size_t room = (size_t)call->arg[2] < call->reply_cap ? (size_t)call->arg[2] : call->reply_cap;
+        const size_t room = sys_room(call, call->arg[2]);
         call->reply_len = len < room ? len : room;
         memcpy(call->reply, &from, call->reply_len);
     }
@@ -200,8 +200,8 @@ int64_t sys_recvfrom(struct rc_call *call) {
     if (call->arg[1] < 0 || call->arg[3] < 0 || call->arg[2] & ~(int64_t)known) {
         return -EINVAL;
     }
-    size_t count = (uint64_t)call->arg[1] < call->reply_cap ? (size_t)call->arg[1] : call->reply_cap;
-    ssize_t ret = recvfrom((int)call->arg[0], call->reply, count, (int)call->arg[2], (void *)&from, &len);
+    ssize_t ret =
+        recvfrom((int)call->arg[0], call->reply, sys_room(call, call->arg[1]), (int)call->arg[2], (void *)&from, &len);
     if (ret < 0) {
         return -errno;
     }

@@ -175,24 +175,6 @@ int64_t sys_open(struct rc_call *call) {
 
 /* ---- looking */
 
-int64_t sys_stat_reply(struct rc_call *call, int host, int result) {
-    struct stat st;
-#ifdef __x86_64__
-    _Static_assert(sizeof st == 144, "struct stat is the wire's");
-#else
-#error "pack struct stat as docs/wire.md says"
-#endif
-    if (result < 0 || fstat(host, &st) < 0) {
-        return -errno;
-    }
-    if (call->reply_cap < sizeof st) {
-        return -EINVAL;
-    }
-    memcpy(call->reply, &st, sizeof st);
-    call->reply_len = sizeof st;
-    return 0;
-}
-
 int64_t sys_newfstatat(struct rc_call *call) {
     if (call->arg[2] & ~(int64_t)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)) {
         return -EINVAL;
@@ -201,7 +183,7 @@ int64_t sys_newfstatat(struct rc_call *call) {
     if (fd < 0) {
         return fd;
     }
-    int64_t ret = sys_stat_reply(call, (int)fd, 0);
+    int64_t ret = sys_stat_reply(call, (int)fd);
     close((int)fd);
     return ret;
 }
@@ -214,8 +196,7 @@ int64_t sys_readlinkat(struct rc_call *call) {
     if (fd < 0) {
         return fd;
     }
-    size_t room = (uint64_t)call->arg[2] < call->reply_cap ? (size_t)call->arg[2] : call->reply_cap;
-    int64_t ret = close_and((int)fd, readlinkat((int)fd, "", call->reply, room));
+    int64_t ret = close_and((int)fd, readlinkat((int)fd, "", call->reply, sys_room(call, call->arg[2])));
     ret = ret == -ENOENT ? -EINVAL : ret; /* an fd that is no symlink's (readlink(2)) */
     call->reply_len = ret > 0 ? (size_t)ret : 0;
     return ret;
