@@ -8,24 +8,21 @@
 #include <time.h>
 
 #include "engine/container.h"
+#include "engine/kind/wasi/kind.h"
 #include "engine/wasmtime/api.h"
-#include "wasi/wasi.h"
 
 /* ---- load.c: verified bytes to a module that every fork shares */
 struct engine {
     wasm_engine_t *wasm;
     wasmtime_module_t *module;
     wasmtime_instance_pre_t *prepared; /* its imports bound, nothing instantiated */
-    int merged;                        /* it has `_dispatch`: entry.c */
+    const struct kind *kind;           /* its shape */
     int64_t programs;                  /* entry ids are less than this */
 };
 /* Copies the artifact into a sealed memfd, checks size and BLAKE3 of the copy, compares the settings with this
  * engine's, and maps that copy. fd stays the caller's. E_DIGEST, E_READ, E_ENGINE_MODULE, E_ENGINE_LINK. */
 int engine_load(struct engine *e, int fd, uint64_t size, const uint8_t blake3[32], const char *settings,
                 struct rc_error *err);
-
-/* ---- wasi_link.c: rc_wasi as host functions */
-int engine_link_wasi(wasmtime_linker_t *linker, struct rc_error *err);
 
 /* ---- zygote.c */
 _Noreturn void zygote_run(int control);
@@ -66,26 +63,11 @@ enum life { LIFE_ZYGOTE = 1, LIFE_CONTAINER = 2, LIFE_GUEST = 4 };
 /* syscalls: the manifest's allow-list, for LIFE_CONTAINER and LIFE_GUEST. E_SANDBOX. */
 int filter_install(enum life life, const uint8_t syscalls[64], struct rc_error *err);
 
-/* ---- process.c, entry.c, trap.c */
+/* ---- process.c, trap.c */
 /* All of a guest's start that needs no record, in a process forked for it. E_SANDBOX. */
 int process_prepare(const struct container *c, struct rc_error *err);
 /* Runs a guest in this process, which is prepared; ends with its status. */
 _Noreturn void process_run(const struct container *c, const struct control_message *spawn);
-
-struct guest { /* one per process */
-    struct rc_wasi wasi;
-    wasmtime_context_t *context;
-    wasmtime_memory_t memory;
-    int has_memory;
-};
-extern struct guest guest;
-
-/* Learns the module's shape (merged, programs) from its exports. */
-void entry_scan(struct engine *e);
-/* Finds the entry's memory (into guest.memory) and runs it; *trap is what ended it, or NULL: then the status is in
- * guest.wasi. E_ENGINE_*. */
-int entry_call(const struct engine *e, const wasmtime_instance_t *instance, int64_t entry, wasm_trap_t **trap,
-               struct rc_error *err);
 
 /* Ends this process as the trap would end a native one: by a signal. */
 _Noreturn void trap_end(const wasm_trap_t *trap);

@@ -91,9 +91,9 @@ int engine_load(struct engine *e, int fd, uint64_t size, const uint8_t blake3[32
     if (error) {
         return engine_fail(err, RC_E_ENGINE_MODULE, "wasmtime refuses the artifact", error);
     }
-    entry_scan(e);
+    e->kind = kind_of(e->module, &e->programs);
     wasmtime_linker_t *linker = wasmtime_linker_new(e->wasm);
-    if (engine_link_wasi(linker, err) < 0) {
+    if (kind_link(linker, err) < 0) {
         return -1;
     }
     error = wasmtime_linker_instantiate_pre(linker, e->module, &e->prepared);

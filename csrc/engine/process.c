@@ -75,7 +75,7 @@ static void run(const struct container *c, const struct control_message *m, stru
         engine_fail(err, RC_E_ENGINE_MEMORY, "cannot instantiate", error);
         return;
     }
-    if (!trap && entry_call(c->engine, &instance, m->record.value[0], &trap, err) < 0) {
+    if (!trap && kind_call(c->engine->kind, &instance, m->record.value[0], &trap, err) < 0) {
         return;
     }
     if (trap) {

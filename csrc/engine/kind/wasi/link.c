@@ -1,7 +1,7 @@
 /* In: the table of WASI functions. Out: each of them as a host function of wasmtime, unchecked: the types were compared
  * when the module was linked, so a call is an indirect jump and arguments in an array. Pointers are rc_wasi's to check,
  * against the memory as it is at this call. */
-#include "engine/engine.h"
+#include "engine/kind/wasi/kind.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -47,7 +47,7 @@ static wasm_functype_t *type_of(const char *signature) {
     return wasm_functype_new(&params, &results);
 }
 
-int engine_link_wasi(wasmtime_linker_t *linker, struct rc_error *err) {
+int kind_link(wasmtime_linker_t *linker, struct rc_error *err) {
     for (int i = 0; i < rc_wasi_function_count; i++) {
         const struct rc_wasi_function *f = &rc_wasi_functions[i];
         wasm_functype_t *type = type_of(f->signature);
