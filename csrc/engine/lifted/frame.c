@@ -78,8 +78,7 @@ static void fninit(struct registers *r) {
     memset(r->xmm, 0, sizeof r->xmm);
 }
 
-uint64_t frame_push(int sig, const siginfo_t *info, uint64_t pc, uint64_t mask) {
-    const struct action *action = &signal_action[sig];
+uint64_t frame_push(const struct action *action, int sig, const siginfo_t *info, uint64_t pc, uint64_t mask) {
     struct registers r;
     struct rt_sigframe frame = {.pretcode = action->restorer, .flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS};
     uint8_t fx[FXSAVE];
@@ -132,19 +131,19 @@ uint64_t frame_push(int sig, const siginfo_t *info, uint64_t pc, uint64_t mask) 
     return action->handler;
 }
 
-uint64_t frame_pop(uint64_t *rax) {
+int frame_pop(uint64_t *pc, uint64_t *rax, uint64_t *mask) {
     struct registers r = {0};
     struct rt_sigframe frame;
     uint8_t fx[FXSAVE];
     if (guest_read(&frame, register_get(RSP) - 8, sizeof frame) < 0) { /* the handler's ret has taken pretcode */
-        return 0;
+        return -1;
     }
     if (!frame.context.fpstate) {
         registers_load(&r);
     } else if (guest_read(fx, frame.context.fpstate, sizeof fx) == 0) {
         fxrstor(&r, fx);
     } else {
-        return 0;
+        return -1;
     }
     for (int i = 0; i < 16; i++) {
         r.gpr[order[i]] = frame.context.gpr[i];
@@ -157,7 +156,8 @@ uint64_t frame_pop(uint64_t *rax) {
     if (!altstack_holds(r.gpr[RSP])) {
         altstack = frame.stack;
     }
-    signal_set_mask(frame.mask);
+    *pc = frame.context.rip;
     *rax = r.gpr[RAX];
-    return frame.context.rip;
+    *mask = frame.mask;
+    return 0;
 }

@@ -114,6 +114,8 @@ int stack_make(const struct program *p, char *const argv[], char *const envp[], 
 void cpuid_of(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* ---- window.c: this machine's syscalls */
+/* A signal for the guest is stored, and all others are blocked: signal.c's, for no call to begin then. */
+extern __thread volatile sig_atomic_t signal_waiting;
 /* The kernel's value or -errno. Not begun, or to be begun again, because a signal waits: SYS_RESTART. */
 int64_t host_syscall(int64_t nr, const uint64_t arg[6]);
 /* The same, never stopped by a signal that waits: for calls that do not block. */
@@ -218,8 +220,6 @@ struct action { /* the kernel's struct sigaction */
     uint64_t handler, flags, restorer, mask;
 };
 extern struct action signal_action[65];
-extern __thread volatile sig_atomic_t
-    signal_waiting;      /* a signal for the guest is stored here, and all others are blocked */
 #define NO_PC UINT64_MAX /* of a fault whose instruction and registers are not known: a handler cannot return there */
 void signal_begin(void);
 void signal_thread_begin(uint64_t mask);
@@ -242,9 +242,9 @@ void signal_set_mask(uint64_t mask);
 /* rt_sigprocmask: SYS_RESTART when a signal waits. */
 int64_t signal_change_mask(uint64_t how, const uint64_t *set, uint64_t *old);
 /* Pushes a frame for sig; its handler's pc, or 0 when the stack cannot hold it. */
-uint64_t frame_push(int sig, const siginfo_t *info, uint64_t pc, uint64_t mask);
-/* rt_sigreturn: takes the frame at rsp; the pc, *rax. 0: no frame there. */
-uint64_t frame_pop(uint64_t *rax);
+uint64_t frame_push(const struct action *action, int sig, const siginfo_t *info, uint64_t pc, uint64_t mask);
+/* rt_sigreturn: takes the frame at rsp; where the guest goes on, its rax and its mask then. -1: no frame there. */
+int frame_pop(uint64_t *pc, uint64_t *rax, uint64_t *mask);
 struct altstack { /* stack_t */
     uint64_t sp;
     int32_t flags, pad;

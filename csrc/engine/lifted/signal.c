@@ -17,7 +17,6 @@
 enum { HANDLER_STACK = 1 << 19, SA_RESTORER = 0x04000000, SETMASK = 2 /* SIG_SETMASK */ };
 
 struct action signal_action[65];
-__thread volatile sig_atomic_t signal_waiting;
 static __thread struct {
     siginfo_t info;
     uint64_t mask; /* the guest's, to be restored behind its handler */
@@ -197,7 +196,7 @@ void signal_die(int sig) {
 /* Enters the guest's handler of sig; old is the mask behind it. */
 static uint64_t enter(int sig, const siginfo_t *info, uint64_t pc, uint64_t old) {
     const struct action action = signal_action[sig];
-    const uint64_t handler = frame_push(sig, info, pc, old);
+    const uint64_t handler = frame_push(&action, sig, info, pc, old);
     if (!handler) { /* Linux: SIGSEGV, with the default action when it was that one */
         if (sig == SIGSEGV) {
             signal_die(SIGSEGV);

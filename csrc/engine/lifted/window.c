@@ -3,6 +3,8 @@
  * it to the way out. The kernel itself puts rip back into the window when SA_RESTART asks for it. */
 #include "engine/lifted/lifted.h"
 
+__thread volatile sig_atomic_t signal_waiting;
+
 __asm__(".text\n"
         ".type rc_window_syscall, @function\n"
         "rc_window_syscall:\n" /* (nr, arg) */

@@ -38,12 +38,14 @@ HANDLER(rt_sigprocmask) {
 }
 
 HANDLER(rt_sigreturn) {
-    uint64_t rax = 0;
-    const uint64_t pc = frame_pop(&rax);
-    if (pc == NO_PC || pc == 0) {
+    uint64_t rax, mask;
+    if (frame_pop(&call->pc, &rax, &mask) < 0) {
         signal_die(SIGSEGV);
     }
-    call->pc = pc;
+    signal_set_mask(mask);
+    if (call->pc == NO_PC || call->pc == 0) {
+        signal_die(SIGSEGV);
+    }
     return (int64_t)rax;
 }
 
