@@ -1,7 +1,6 @@
-/* lifted.h: what the parts of the host of lifted programs say to each other. One process runs one guest: an x86-64
- * Linux program that tools/recompiler/lift made into a wasm module. Its 4 GiB of memory are host memory, page
- * protections included; its registers are the module's exported globals whenever host code runs; its syscalls are made
- * here. */
+/* engine/lifted/lifted.h: the machine that a lifted program runs on. One process runs one guest: an x86-64 Linux
+ * program that tools/recompiler/lift made into a wasm module. Its 4 GiB of memory are host memory, page protections
+ * included; its registers are the module's exported globals whenever host code runs. */
 #ifndef LIFTED_H
 #define LIFTED_H
 
@@ -15,9 +14,11 @@
 enum { PAGE = 4096 };
 #define GUEST_SPACE (UINT64_C(1) << 32) /* addresses of a guest are less than this */
 
-/* ---- main.c */
-extern const char *program_name; /* as it was called */
+/* ---- program.c: how the program was called */
+extern const char *program_name; /* the file it was called by, or its argv[0] */
 extern char program_file[];      /* with the working directory before it, if need be */
+extern char *const *program_argv;
+void program_called(const char *name, char *const argv[]); /* keeps both */
 
 /* ---- registers.c: the exported globals. Order: x86's encoding */
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPRS };
@@ -47,28 +48,11 @@ uint64_t segment_get(int segment);
 void segment_set(int segment, uint64_t base);
 void pending_set(int on); /* what loop headers test */
 
-/* ---- instance.c: the module, its imports, the loop that runs it */
-/* Maps and instantiates an artifact and its pc map. E_OPEN, E_ENGINE_MODULE, E_ENGINE_LINK, E_ENGINE_MEMORY. */
-int instance_load(const char *artifact, const char *pcmap, struct rc_error *err);
-/* The exported global `base`: where the lifter put an ET_DYN program; 0 when there is none. */
-uint64_t instance_base(void);
-/* Runs the guest from pc until it ends this process. */
-_Noreturn void instance_run(uint64_t pc);
-void instance_loop(uint64_t pc);    /* on this stack, until this thread ends */
-uint64_t instance_stack_size(void); /* that it needs */
-/* Inside a host call: the trap that unwinds the wasm stack, after which the guest goes on at pc. */
-wasm_trap_t *instance_unwind_to(uint64_t pc);
-
 /* ---- ledger.c: what was not lifted */
 /* Maps the ledger's lines, which are the file's from there on. 0 or -1. */
 int ledger_map(int fd, size_t from, size_t size);
 /* Says which instruction it is that has no wasm, and dies of SIGILL. */
 _Noreturn void ledger_die(uint64_t pc);
-
-/* ---- elsewhere.c: a pc that is no entry */
-uint64_t elsewhere(uint64_t pc); /* where the guest goes on then */
-/* A fault whose handler may return to its instruction. */
-void elsewhere_remember(int signal, int code, uint64_t address, uint64_t pc);
 
 /* ---- space.c: the 4 GiB, and which pages of it the guest has mapped */
 extern uint8_t *space; /* the host's address of guest address 0 */
@@ -127,93 +111,22 @@ int window_leave(greg_t *rip);
 void window_sigreturn(void); /* the way out of a handler of this process */
 int copy_leave(greg_t *rip);
 
-/* ---- a syscall of the guest */
-struct call {
-    uint32_t nr;
-    uint64_t arg[6];
-    uint64_t pc; /* where the guest goes on; a handler may change it */
-};
-
-/* ---- thread.c */
+/* ---- thread.c: one thread at a time has the guest's registers: its turn */
 extern int thread_count;
-#define THREAD_LEAVES (GUEST_SPACE << 8) /* pcs that nobody has: the module gives them back */
-#define THREAD_ENDS   (THREAD_LEAVES + 1)
-int thread_defers(const struct call *call); /* it may wait, so others must have their turn */
-/* Each gives the pc that takes the thread out of the module; there thread_left() makes the call, or waits for a turn,
- * and gives the pc where it goes on. */
-uint64_t thread_leave_for(const struct call *call);
-uint64_t thread_safepoint(uint64_t pc); /* pc itself when nobody wants a turn */
-uint64_t thread_left(void);
-uint64_t thread_exit(int status); /* outside the module */
-
-/* ---- syscall.c, engine/linux/lifted/table.c */
-struct linux_row {
-    uint16_t nr;
-    uint8_t strings, pointers; /* bit n: argument n is a path, another pointer */
-    const char *name, *status;
-    int64_t (*handler)(struct call *call); /* NULL: Linux's own answer */
-    const char *remark;
+/* What a thread runs, from its pc until it ends, and the stack that this takes. */
+void thread_begin(void (*run)(uint64_t pc), uint64_t stack_size);
+struct birth { /* of a thread: what is not as in the one that makes it */
+    uint64_t pc, rsp, fs;
+    uint64_t clear_tid; /* set_tid_address(2) of it, or 0 */
 };
-extern const struct linux_row linux_rows[];
-extern const int linux_row_count;
-/* Performs a syscall of the guest with all its registers in the globals; its rax. call->pc is where it goes on. */
-int64_t syscall_perform(struct call *call);
-int64_t syscall_answer(struct call *call);                 /* its first half, for which no registers are needed */
-int64_t syscall_finish(struct call *call, int64_t result); /* and signals */
-/* The table as Markdown on fd 1; 0. */
-int syscall_document(void);
-/* What Linux answers, with the row's pointers and strings made the host's. */
-int64_t syscall_pass(struct call *call, const struct linux_row *row);
-
-/* ---- lockdown.c: the table again, as the kernel's own. E_SANDBOX. */
-int lockdown(struct rc_error *err);
-
-/* ---- linux_*.c: rows that need more than their pointers made the host's */
-#define HANDLER(name) int64_t linux_##name(struct call *call)
-/* engine/linux/lifted/memory.c */
-void program_begin(const struct program *p); /* where brk begins */
-HANDLER(mmap);
-HANDLER(mprotect);
-HANDLER(munmap);
-HANDLER(brk);
-HANDLER(mremap);
-HANDLER(madvise);
-HANDLER(mlock);
-HANDLER(msync);
-HANDLER(mincore);
-/* engine/linux/lifted/signal.c */
-HANDLER(rt_sigaction);
-HANDLER(rt_sigprocmask);
-HANDLER(rt_sigreturn);
-HANDLER(sigaltstack);
-/* engine/linux/lifted/io.c */
-HANDLER(iov);
-HANDLER(sendmsg);
-HANDLER(recvmsg);
-HANDLER(pselect6);
-HANDLER(ioctl);
-HANDLER(fcntl);
-HANDLER(setsockopt);
-/* engine/linux/lifted/path.c: strings of rows, copied; `at` is which argument */
-int64_t linux_path(struct call *call, int at, char *copy, size_t cap);
-HANDLER(open);
-HANDLER(readlink);
-/* engine/linux/lifted/proc.c: a file of /proc/self as the guest would see it; its fd, or -ENOENT when the host's own
- * serves */
-int64_t proc_open(const char *name, int flags);
-extern char *const *program_argv;
-/* engine/linux/lifted/process.c */
-HANDLER(clone);
-HANDLER(set_tid_address);
-HANDLER(arch_prctl);
-HANDLER(prctl);
-HANDLER(personality);
-HANDLER(futex);
-HANDLER(exit);
-HANDLER(rlimit);
-HANDLER(set_robust_list);
-HANDLER(refused);
-HANDLER(denied);
+int64_t thread_create(const struct birth *birth); /* its id, or -EAGAIN */
+void thread_clear_tid(uint64_t address);
+/* Outside the module: gives the turn away, and waits for the next. pass: that is not before somebody else who wants one
+ * has had it. */
+void thread_give(int pass);
+void thread_take(void);
+int thread_should_give(void); /* others have wanted a turn for a while */
+void thread_exit(int status); /* with the turn: gives it away for good; of the last one, the process ends */
 
 /* ---- signal.c: delivery. frame.c: the frame on the guest's stack */
 struct action { /* the kernel's struct sigaction */

@@ -4,7 +4,7 @@
  * places: goexit + 1, a function's last calls after a panic). All else was not lifted, and says so. */
 #include <string.h>
 
-#include "engine/lifted/lifted.h"
+#include "engine/kind/lifted/kind.h"
 
 enum { LONGEST = 15 }; /* bytes of an instruction */
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#include "engine/lifted/lifted.h"
+#include "engine/kind/lifted/kind.h"
 #include "engine/wasmtime/config.h"
 #include "engine/wasmtime/fail.h"
 
@@ -19,7 +19,7 @@ enum { HOST_STACK_MARGIN = 1 << 20 };
 
 /* A guest's stack of n bytes holds n / 8 calls at most, and a frame of wasm is some ten times a return address: 8 MiB
  * of the guest have 1 GiB here, of address space. */
-uint64_t instance_stack_size(void) {
+static uint64_t engine_stack_size(void) {
     return stack_size() * 128;
 }
 
@@ -37,7 +37,8 @@ uint64_t instance_base(void) {
     return instance.base;
 }
 
-wasm_trap_t *instance_unwind_to(uint64_t pc) {
+/* Inside a host call: the trap that unwinds the wasm stack, after which the guest goes on at pc. */
+static wasm_trap_t *unwind_to(uint64_t pc) {
     trap_asked.go_on = pc;
     trap_asked.unwinding = 1;
     return wasmtime_trap_new_code(WASMTIME_TRAP_UNREACHABLE); /* any: it never gets out of loop() */
@@ -62,7 +63,7 @@ static wasm_trap_t *import_fault(wasmtime_val_raw_t *slot) {
     const int code = sig == SIGFPE ? FPE_INTDIV : sig == SIGILL ? ILL_ILLOPN : SI_KERNEL;
     const uint64_t address = sig == SIGFPE || sig == SIGILL ? pc : 0;
     elsewhere_remember(sig, code, address, pc);
-    return instance_unwind_to(signal_force(sig, code, address, pc, 1));
+    return unwind_to(signal_force(sig, code, address, pc, 1));
 }
 
 static wasm_trap_t *import_unlifted(wasmtime_val_raw_t *slot) {
@@ -201,8 +202,8 @@ int instance_load(const char *artifact, const char *pcmap, struct rc_error *err)
     wasmtime_val_t value;
     wasm_trap_t *trap = NULL;
     wasm_config_t *config = engine_config();
-    wasmtime_config_async_stack_size_set(config, instance_stack_size()); /* not part of what was compiled */
-    wasmtime_config_max_wasm_stack_set(config, instance_stack_size() - HOST_STACK_MARGIN);
+    wasmtime_config_async_stack_size_set(config, engine_stack_size()); /* not part of what was compiled */
+    wasmtime_config_max_wasm_stack_set(config, engine_stack_size() - HOST_STACK_MARGIN);
     wasm_engine_t *engine = wasm_engine_new_with_config(config);
     struct stat st;
     const int fd = fd_of(artifact, &st);
@@ -252,7 +253,8 @@ static uint64_t after_trap(wasm_trap_t *trap) {
     return signal_force(fault.signal, fault.code, fault.address, 0, 0);
 }
 
-void instance_loop(uint64_t pc) {
+/* On this stack, until this thread ends. */
+static void loop(uint64_t pc) {
     for (;;) {
         if (pc == THREAD_LEAVES) {
             pc = thread_left();
@@ -294,12 +296,13 @@ __asm__(".text\n"
 _Noreturn void rc_on_stack(void *top, void (*f)(uint64_t), uint64_t argument);
 
 void instance_run(uint64_t pc) {
-    const uint64_t size = instance_stack_size();
+    const uint64_t size = engine_stack_size();
     uint8_t *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     struct rc_error err = {0};
     if (stack == MAP_FAILED || mprotect(stack, PAGE, PROT_NONE) < 0) {
         rc_fail(&err, RC_E_NO_MEMORY, 0, "no address space for the engine's stack: %s", strerror(errno));
         engine_refuse(&err);
     }
-    rc_on_stack(stack + size, instance_loop, pc);
+    thread_begin(loop, size);
+    rc_on_stack(stack + size, loop, pc);
 }

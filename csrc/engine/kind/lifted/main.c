@@ -2,18 +2,14 @@
  *
  *   rc-lifted ELF CWASM PCMAP ARGV0 [ARG ...]    a file may be /proc/self/fd/N: then ARGV0 is the program's name
  *   rc-lifted --syscalls                         the table of docs/lifted.md */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-#include "engine/lifted/lifted.h"
+#include "engine/kind/lifted/kind.h"
 #include "engine/wasmtime/fail.h"
 
 extern char **environ;
-const char *program_name = "?";
-char program_file[PATH_MAX];
 
 /* The number in /proc/self/fd/N: a file that was handed over open, and that is not the guest's; -1 for another path. */
 static int handed_over(const char *path) {
@@ -29,15 +25,6 @@ static void close_handed_over(char *const paths[3]) {
     }
 }
 
-static void take_name(const char *path, const char *argv0) {
-    program_name = handed_over(path) < 0 ? path : argv0;
-    const int is_whole = program_name[0] == '/' || !getcwd(program_file, sizeof program_file);
-    const size_t length = is_whole ? 0 : strlen(program_file);
-    snprintf(program_file + length, sizeof program_file - length, "%s%s", is_whole ? "" : "/", program_name);
-    const char *slash = strrchr(program_name, '/');
-    prctl(PR_SET_NAME, slash ? slash + 1 : program_name);
-}
-
 int main(int argc, char *argv[]) {
     struct rc_error err = {0};
     struct program program;
@@ -49,14 +36,13 @@ int main(int argc, char *argv[]) {
         rc_fail(&err, RC_E_USAGE, 0, "rc-lifted ELF CWASM PCMAP ARGV0 [ARG ...]");
         engine_refuse(&err);
     }
-    program_argv = argv + 4;
-    take_name(argv[1], argv[4]);
+    program_called(handed_over(argv[1]) < 0 ? argv[1] : argv[4], argv + 4);
     if (instance_load(argv[2], argv[3], &err) < 0 || elf_map(&program, argv[1], instance_base(), &err) < 0 ||
         stack_make(&program, argv + 4, environ, &rsp, &err) < 0) {
         engine_refuse(&err);
     }
     close_handed_over(argv + 1);
-    program_begin(&program);
+    brk_begin(&program);
     signal_begin();
     fault_begin();
     if (lockdown(&err) < 0) {

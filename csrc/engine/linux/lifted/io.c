@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include "engine/lifted/lifted.h"
+#include "engine/linux/lifted/linux.h"
 
 /* ---- vectors */
 

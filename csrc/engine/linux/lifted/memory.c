@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "engine/lifted/lifted.h"
+#include "engine/linux/lifted/linux.h"
 
 #define TASK_SIZE UINT64_C(0x7ffffffff000) /* of Linux on x86-64 */
 
@@ -22,7 +22,7 @@ static uint64_t at(uint64_t address) {
     return (uint64_t)(uintptr_t)space + address;
 }
 
-void program_begin(const struct program *p) {
+void brk_begin(const struct program *p) {
     brk_first = brk_now = p->end;
 }
 

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/lifted/lifted.h"
+#include "engine/linux/lifted/linux.h"
 
 /* The name below /proc/self, /proc/thread-self or /proc/PID of this process; NULL for another path. */
 static const char *own_proc(const char *path) {

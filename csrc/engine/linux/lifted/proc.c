@@ -7,9 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/lifted/lifted.h"
-
-char *const *program_argv;
+#include "engine/linux/lifted/linux.h"
 
 static void write_cmdline(FILE *out) {
     for (int i = 0; program_argv[i]; i++) {

@@ -1,14 +1,15 @@
-/* In: calls about the process itself. Out: the parts that are the guest's (segment bases, limits of its memory), and
- * Linux's answer for the rest. */
+/* In: calls about the process itself and its threads. Out: the parts that are the guest's (segment bases, limits of its
+ * memory, a new thread's registers), and Linux's answer for the rest. */
 #include <asm/prctl.h>
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/lifted/lifted.h"
+#include "engine/linux/lifted/linux.h"
 
 HANDLER(refused) {
     (void)call;
@@ -22,6 +23,47 @@ HANDLER(denied) {
 
 HANDLER(exit) { /* of the last thread, or of all */
     _exit((int)call->arg[0] & 0xff);
+}
+
+#define SHARED (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+#define KNOWN                                                                                                          \
+    (SHARED | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID |         \
+     CLONE_DETACHED)
+
+HANDLER(clone) {
+    const uint64_t flags = call->arg[0], stack = call->arg[1];
+    if (((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND)) || ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))) {
+        return -EINVAL;
+    }
+    if ((flags & SHARED) != SHARED) {
+        return -ENOSYS; /* a process */
+    }
+    if (flags & ~(uint64_t)KNOWN) {
+        return -EINVAL;
+    }
+    const struct birth birth = {
+        .pc = call->pc,
+        .rsp = stack ? stack : register_get(RSP),
+        .fs = flags & CLONE_SETTLS ? call->arg[4] : segment_get(FS),
+        .clear_tid = flags & CLONE_CHILD_CLEARTID ? call->arg[3] : 0,
+    };
+    const int64_t tid = thread_create(&birth);
+    if (tid < 0) {
+        return tid;
+    }
+    const int32_t told = (int32_t)tid;
+    if (flags & CLONE_PARENT_SETTID) {
+        guest_write(call->arg[2], &told, sizeof told);
+    }
+    if (flags & CLONE_CHILD_SETTID) {
+        guest_write(call->arg[3], &told, sizeof told);
+    }
+    return tid;
+}
+
+HANDLER(set_tid_address) {
+    thread_clear_tid(call->arg[0]);
+    return HOST_NOW(SYS_gettid, 0);
 }
 
 HANDLER(arch_prctl) {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-#include "engine/lifted/lifted.h"
+#include "engine/linux/lifted/linux.h"
 
 enum { NUMBERS = 512, SYSCALL_BYTES = 2 };
 
@@ -22,7 +22,8 @@ static const struct linux_row *row_of(uint32_t nr) {
     return nr < NUMBERS ? by_number[nr] : NULL;
 }
 
-int64_t syscall_pass(struct call *call, const struct linux_row *row) {
+/* What Linux answers, with the row's pointers and strings made the host's. */
+static int64_t pass(struct call *call, const struct linux_row *row) {
     static char paths[2][PATH_MAX];
     uint64_t arg[6];
     int strings = 0;
@@ -43,15 +44,7 @@ int64_t syscall_pass(struct call *call, const struct linux_row *row) {
 
 int64_t syscall_answer(struct call *call) {
     const struct linux_row *row = row_of(call->nr);
-    return !row ? -ENOSYS : row->handler ? row->handler(call) : syscall_pass(call, row);
-}
-
-int64_t syscall_perform(struct call *call) {
-    if (thread_count > 1 && thread_defers(call)) {
-        call->pc = thread_leave_for(call);
-        return (int64_t)register_get(RAX);
-    }
-    return syscall_finish(call, signal_waiting ? SYS_RESTART : syscall_answer(call));
+    return !row ? -ENOSYS : row->handler ? row->handler(call) : pass(call, row);
 }
 
 int64_t syscall_finish(struct call *call, int64_t result) {

@@ -3,7 +3,7 @@
  * EPERM. A number that has no row is ENOSYS. Linux's arch/x86/entry/syscalls/syscall_64.tbl. */
 #include <sys/syscall.h>
 
-#include "engine/lifted/lifted.h"
+#include "engine/linux/lifted/linux.h"
 
 #define A(n) (1 << (n))
 /* Linux's own answer; which arguments are pointers. */
