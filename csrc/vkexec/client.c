@@ -46,7 +46,7 @@ static int send_line(int socket, const int fd[3], struct rc_error *err) {
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(3 * sizeof(int))];
-    } space = {.header = {.cmsg_len = CMSG_LEN(3 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    } rights = {.header = {.cmsg_len = CMSG_LEN(3 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
     struct iovec part = {line, line_len};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     if (line_bad) {
@@ -54,9 +54,9 @@ static int send_line(int socket, const int fd[3], struct rc_error *err) {
                        line_bad == E2BIG ? "arguments and environment are over 1 MiB" : "text is not UTF-8");
     }
     if (fd) {
-        memcpy(CMSG_DATA(&space.header), fd, 3 * sizeof *fd);
-        message.msg_control = &space;
-        message.msg_controllen = sizeof space;
+        memcpy(CMSG_DATA(&rights.header), fd, 3 * sizeof *fd);
+        message.msg_control = &rights;
+        message.msg_controllen = sizeof rights;
     }
     while (part.iov_len > 0) {
         ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);

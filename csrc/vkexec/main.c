@@ -1,10 +1,8 @@
 /* vkexec: the small client of a vkernel that serves a bundle. In: a container id and a command. Out: that program, run
  * in the container with this process's fds 0, 1, 2, and its exit status. Python's start is not paid for. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "vkexec/vkexec.h"
 
@@ -80,17 +78,6 @@ static int read_options(int argc, char **argv, struct options *o) {
     i += i < argc && strcmp(argv[i], "--") == 0;
     o->spawn.argv = argv + i;
     return o->cid && i < argc ? 0 : misused("a container id and a command are needed");
-}
-
-int complain(const struct rc_error *err) {
-    fprintf(stderr, "vkexec: %s: %s\n", rc_code_name(err->code), err->message);
-    return EXIT_REFUSED;
-}
-
-int denied(const struct answer *answer, const char *argv0) {
-    fprintf(stderr, "vkexec: %s: %s (%s)\n", argv0, answer->reason,
-            answer->error > 0 ? strerror((int)answer->error) : "denied");
-    return answer->error == ENOENT ? 127 : 126;
 }
 
 int main(int argc, char **argv) {

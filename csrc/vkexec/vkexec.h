@@ -12,6 +12,7 @@ enum { EXIT_REFUSED = 125 }; /* nothing was started, as a shell's 126 and 127, w
  * or 125..127 after a line on fd 2. */
 int run(int socket, const struct spawn *spawn);
 
+/* ---- say.c */
 /* "vkexec: E_...: ..." on fd 2; EXIT_REFUSED. */
 int complain(const struct rc_error *err);
 /* Says that the vkernel denied it; 127 for what is not there, 126 for the rest. */
