@@ -1,5 +1,5 @@
 /* wasi/guest.h: what the WASI functions share: the guest's memory, its fd table, syscalls, errno.
- * Private to rc_wasi*.c. The layouts are those of wasi_snapshot_preview1 (witx): offsets, never host structs. */
+ * Private to this folder. The layouts are those of wasi_snapshot_preview1 (witx): offsets, never host structs. */
 #ifndef RC_WASI_GUEST_H
 #define RC_WASI_GUEST_H
 

@@ -1,4 +1,4 @@
-/* wasi/io.h: moving bytes between the vector of rc_wasi_iov and the backend. Private to rc_wasi*.c. */
+/* wasi/io.h: moving bytes between the vector of rc_wasi_iov and the backend. Private to this folder. */
 #ifndef RC_WASI_IO_H
 #define RC_WASI_IO_H
 

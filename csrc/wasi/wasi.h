@@ -14,7 +14,7 @@ struct rc_wasi {
     char **argv;
     int envc;
     char **envp;
-    struct rc_wasi_state *state; /* fd rights, preopens, directory cookies: private to rc_wasi*.c */
+    struct rc_wasi_state *state; /* fd rights, preopens, directory cookies: private to this folder */
     int exited;                  /* proc_exit was called: the engine glue unwinds and ends with exit_code */
     int exit_code;
 };
