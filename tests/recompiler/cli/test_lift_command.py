@@ -101,6 +101,29 @@ def test_the_ledger_accounts_for_each_byte_function_and_instruction(
     assert lines[1].startswith(f"{100 * sizes['lifted'] / sizes['text']:.1f}% of the text is lifted; {len(rows)} ")
 
 
+def test_what_runs_only_inside_an_image_is_said_at_the_lift(
+    small: Path, lifted: tuple[Path, Path, bytes], tmp_path: Path
+) -> None:
+    output, told, loader = tmp_path / "f.lifted", tmp_path / "ledger", "/lib64/ld-linux-x86-64.so.2"
+    (tmp_path / "f.c").write_text("int f(int a) { return a * a; }")
+    (tmp_path / "p.c").write_text("int f(int); void _start(void) { for (;;) f(4); }")
+    dynamic = ["-pie", "-fPIC", "-fno-sanitize=all", f"-Wl,--dynamic-linker={loader}", "libf.so"]
+    ways = [
+        ("libf.so", ["f.c", "-shared", "-fPIC", "-fno-sanitize=all", "-Wl,-soname,libf.so"], "a library", None, []),
+        ("p", ["p.c", *dynamic], "a dynamic program", loader, ["libf.so"]),
+    ]
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-linux-gnu", "-mcpu=x86_64", "-nostdlib"]
+    for name, words, what, interpreter, libraries in ways:
+        subprocess.run([*compiler, *words, "-o", name], cwd=tmp_path, check=True, timeout=120)
+        done = recompiler("lift", "--no-compile", "--force", tmp_path / name, "-o", output, "--ledger", told)
+        named = f": {loader}, libf.so" if interpreter else ""
+        line = f"{output}: {what}; it runs only inside an image with its loader and libraries{named}"
+        assert done.stderr.decode().splitlines()[2:] == [line]
+        assert json.loads(told.read_text())["needs"] == {"interpreter": interpreter, "libraries": libraries}
+    assert b"image" not in lifted[2]
+    assert json.loads(lifted[1].read_text())["needs"] is None
+
+
 def test_inspect_reads_the_ledger_back(lifted: tuple[Path, Path, bytes]) -> None:
     output, told, _ = lifted
     found = json.loads(told.read_text())

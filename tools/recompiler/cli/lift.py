@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from recompiler.lift.lifter import Result
 
 REASONS: Final = 5  # that are said; the ledger has all
+NAMED: Final = 3  # libraries, likewise
 
 
 @click.command("lift", epilog="Example: recompiler lift busybox -o busybox.lifted; recompiler run busybox.lifted ls -l")
@@ -70,7 +71,7 @@ def command(
         tell("compile", 0, 1)
     parts = objectwriter.complete(result.module, elf, compiled=compiled)
     if ledger is not None:
-        document = strictjson.dumps(result.ledger.document(result.document))
+        document = strictjson.dumps(result.ledger.document(result.document, result.needs))
         files.write_file(ledger, [document], force=force, inputs=[program])
     files.write_file(output, parts, force=force, inputs=[program])
     for line in summary(output, result):
@@ -84,7 +85,19 @@ def summary(output: Path, result: Result) -> list[str]:
     rows = [f"  {count:6} {reason}" for reason, count in result.ledger.reasons()[:REASONS]]
     left = f"{len(result.ledger.rows)} instructions in {functions['stubbed']} functions are not"
     made = f"{printable(str(output))}: {result.instructions} instructions in {functions['found']} functions"
-    return [made, f"{covered:.1f}% of the text is lifted; {left}", *rows]
+    return [made, f"{covered:.1f}% of the text is lifted; {left}", *rows, *_needs(output, result)]
+
+
+def _needs(output: Path, result: Result) -> list[str]:
+    """What a static program does not need, in a line that names at most NAMED libraries."""
+    if result.needs is None:
+        return []
+    names = [result.needs.interpreter or "", *result.needs.libraries[:NAMED]]
+    more = len(result.needs.libraries) - NAMED
+    named = ", ".join([name for name in names if name] + ([f"{more} more"] if more > 0 else []))
+    what = "a library" if result.document["kind"] == "library" else "a dynamic program"
+    where = "runs only inside an image with its loader and libraries" + (f": {named}" if named else "")
+    return [printable(f"{output}: {what}; it {where}")]
 
 
 class Progress:

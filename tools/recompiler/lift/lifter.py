@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from recompiler.lift.asm.assembler import PLACE
 from recompiler.lift.elf import binary
+from recompiler.lift.elf.binary import Needs
 from recompiler.lift.emit import objectwriter
 from recompiler.lift.emit.body import Body, emit
 from recompiler.lift.emit.objectwriter import Piece
@@ -30,13 +31,17 @@ Progress = Callable[[str, int, int], None]  # step, done, of
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """module: the lifted object. instructions, functions: how many. document: what the object says of itself."""
+    """module: the lifted object. instructions, functions: how many. document: what the object says of itself.
+
+    needs: what the program cannot run without; None for a static one.
+    """
 
     module: bytes
     instructions: int
     functions: int
     ledger: Ledger
     document: dict[str, Any]
+    needs: Needs | None
 
 
 def lift(data: bytes, *, jobs: int = 1, progress: Progress | None = None) -> Result:
@@ -189,7 +194,7 @@ def _link(program: Program, bodies: Sequence[Made]) -> Result:
     }
     module = objectwriter.write([body.piece for body in bodies], document, found.lines())
     count = found.coverage["instructions"]["found"]
-    return Result(module, count, len(bodies), found, document)
+    return Result(module, count, len(bodies), found, document, elf.needs)
 
 
 def place(address: int) -> bytes:

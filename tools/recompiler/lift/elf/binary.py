@@ -69,6 +69,14 @@ class Tls(NamedTuple):
     align: int
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a program does not run without: the loader that it names, and libraries. A library may name neither."""
+
+    interpreter: str | None
+    libraries: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Binary:
     """A checked ELF file; every address is as linked (a base is added by whoever loads it).
@@ -97,6 +105,13 @@ class Binary:
     notes: list[str] = field(default_factory=list)
     _starts: list[int] = field(default_factory=list)
     _relocated: set[int] = field(default_factory=set)
+
+    @property
+    def needs(self) -> Needs | None:
+        """None for a program that runs alone."""
+        if self.kind != "library" and self.interpreter is None and not self.needed:
+            return None
+        return Needs(self.interpreter, tuple(self.needed))
 
     @property
     def size(self) -> int:

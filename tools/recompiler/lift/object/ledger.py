@@ -11,11 +11,12 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from recompiler import __version__
 from recompiler.errors import Error
+from recompiler.lift.elf.binary import Needs
 from recompiler.lift.find.function import Block, Function, Program
 from recompiler.lift.plan import liveness
 from recompiler.lift.x86 import listing
@@ -60,13 +61,14 @@ class Ledger:
         """How often each reason is there, the most frequent first."""
         return sorted(Counter(row.reason for row in self.rows).items(), key=lambda item: (-item[1], item[0]))
 
-    def document(self, about: dict[str, Any]) -> dict[str, Any]:
+    def document(self, about: dict[str, Any], needs: Needs | None) -> dict[str, Any]:
         """The file of `recompiler lift --ledger`; about: elf, kind and base of the object's document."""
         named = {key: about[key] for key in ("elf", "kind", "base")}
         return {
             "schema": SCHEMA,
             "lifter": __version__,
             **named,
+            "needs": None if needs is None else asdict(needs),
             **self.coverage,
             "rows": [row.document() for row in self.rows],
         }
