@@ -71,6 +71,10 @@ static int sane_process(int *socket_fd, struct rc_error *err) {
 static int open_itself(struct rc_error *err) {
     struct statfs fs;
     int proc = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (proc < 0 && (errno == EMFILE || errno == ENFILE)) {
+        return rc_fail(err, RC_E_PROCESS_FDS, 0,
+                       "no descriptor is left for this program's own file: %s (see ulimit -n)", strerror(errno));
+    }
     if (proc < 0 || fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) {
         return rc_fail(err, RC_E_OPEN, 0, "/proc is not a proc file system, so this program cannot find its own file");
     }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+import resource
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,14 @@ def test_refuses_a_proc_that_is_no_proc_file_system(hello: Path) -> None:
     if b"unshare" in outcome.stderr or b"mount" in outcome.stderr:
         pytest.skip("no mount namespaces here")
     assert (outcome.status, outcome.code) == (125, "E_OPEN")
+
+
+def test_says_that_the_descriptors_are_used_up(hello: Path) -> None:
+    """Not that /proc is wrong."""
+    for limit in (3, 4):
+        outcome = run_alone(hello, preexec_fn=partial(resource.setrlimit, resource.RLIMIT_NOFILE, (limit, limit)))
+        assert (outcome.status, "file descriptors" in outcome.line) == (125, True)
+        assert outcome.code == ("E_PROCESS_FDS" if limit == 3 else "E_KEYS_OPEN")
 
 
 # ---- the process
