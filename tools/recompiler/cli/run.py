@@ -63,10 +63,13 @@ def command(
 
         objectrun.execute(file, arguments[1:] if arguments[:1] == ("--",) else arguments)
     from recompiler import run  # with the vkernel: half of what a lifted program's start would take
+    from recompiler.cli.unsigned import refuse_unsigned
     from recompiler.format import keystore  # with the vkernel: half of what a lifted program's start would take
     from vkernel_proto.engine.bundle import is_bundle
 
     bundled = is_bundle(file)
+    if not bundled:
+        refuse_unsigned(file)  # before a key store that nothing of it needs
     if bundled and arguments[:1] == ("--",):
         arguments = arguments[1:]
     if bundled and not arguments:

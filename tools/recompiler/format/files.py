@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from recompiler.errors import Error
@@ -132,12 +132,12 @@ def _sync_directory(path: Path) -> None:
         os.close(fd)
 
 
-def chunks(fd: int, size: int) -> Iterable[bytes]:
-    """The first size bytes behind a descriptor, piece by piece. Raises Error: E_READ, E_CHANGED."""
+def chunks(fd: int, size: int, step: int = CHUNK) -> Iterator[bytes]:
+    """The first size bytes behind a descriptor, step bytes at a time. Raises Error: E_READ, E_CHANGED."""
     done = 0
     while done < size:
         try:
-            part = os.pread(fd, min(CHUNK, size - done), done)
+            part = os.pread(fd, min(step, size - done), done)
         except OSError as e:
             raise Error("E_READ", f"read: {e.strerror}", done) from None
         if not part:
