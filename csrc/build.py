@@ -46,7 +46,7 @@ WINGS = {
         "engine/linux/wasi",
     ),
     "rc-lifted": ("base", "sandbox", "engine/lifted", "engine/wasmtime", "engine/kind/lifted", "engine/linux/lifted"),
-    "vkexec": ("base", "wire", "vkexec"),
+    "vkexec": ("base", "sandbox", "wire", "vkexec"),
 }
 # Linked into the extension alone, on x86-64.
 WIDE = CSRC / "base" / "blake3_avx2.c"

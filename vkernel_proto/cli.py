@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from recompiler import stdio
 from recompiler.errors import Error
 from recompiler.format.keystore import DEFAULT_PATH
 from vkernel_proto import audit as audit_log
@@ -37,14 +38,15 @@ run_dir_option = click.option(
 class _Group(click.Group):
     """A group whose commands end with one line and the code of docs/format.md when they raise Error."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *arguments: Any, **options: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            stdio.hold()
+            return super().main(*arguments, **options)
         except Error as error:
-            if "--json" in sys.argv:
+            if "--json" in sys.argv and not stdio.output_is_closed():
                 click.echo(json.dumps({"status": "error", "error": error.as_dict()}))
-            click.echo(f"vkernel: {error}", err=True)
-            ctx.exit(error.exit_code)
+            click.echo(f"vkernel: {stdio.printable(str(error))}", err=True)
+            sys.exit(error.exit_code)
 
 
 @click.group(cls=_Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -156,8 +158,8 @@ def ps(cid: str, run_dir: Path, as_json: bool) -> None:
         return
     click.echo(f"{'PID':>5} {'UID':>6} {'AGE':>9}  SUBJECT")
     for row in rows:
-        what = row.get("subject") or ascii(row.get("path") or row["hash"])[1:-1]  # a bundle's guests are named by file
-        click.echo(f"{row['pid']:>5} {row.get('uid', '-'):>6} {row['age_ms'] / 1000:>8.1f}s  {what}")
+        what = row.get("subject") or row.get("path") or row.get("hash", "")  # a bundle's guests are named by file
+        click.echo(f"{row['pid']:>5} {row.get('uid', '-'):>6} {row['age_ms'] / 1000:>8.1f}s  {stdio.printable(what)}")
 
 
 @main.command(epilog=EXIT_CODES)

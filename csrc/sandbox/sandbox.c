@@ -20,7 +20,7 @@ int rc_sandbox_standard_fds(struct rc_error *err) {
         if (fcntl(fd, F_GETFD) >= 0) {
             continue;
         }
-        int opened = open("/dev/null", O_RDWR | O_NOFOLLOW);
+        int opened = open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_NOFOLLOW);
         if (opened != fd || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) {
             return rc_fail(err, RC_E_PROCESS_FDS, 0, "fd %d is closed and /dev/null cannot stand in for it", fd);
         }

@@ -5,7 +5,8 @@
 
 #include "base/base.h"
 
-/* Opens /dev/null on each of fds 0, 1, 2 that is closed, so that no later open lands there: E_PROCESS_FDS. */
+/* Opens /dev/null on each of fds 0, 1, 2 that is closed, so that no later open lands there: E_PROCESS_FDS. To read from
+ * such a fd 0, or to write to such a fd 1 or 2, is EBADF, as on a closed one. */
 int rc_sandbox_standard_fds(struct rc_error *err);
 
 /* Closes every fd from 3 on except keep (-1: none): E_PROCESS_FDS. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sandbox/sandbox.h"
 #include "vkexec/vkexec.h"
 
 static const char usage[] =
@@ -53,8 +54,7 @@ static int read_options(int argc, char **argv, struct options *o) {
             continue;
         }
         if (strcmp(option, "-h") == 0 || strcmp(option, "--help") == 0) {
-            fputs(usage, stdout);
-            exit(0);
+            exit(fputs(usage, stdout) < 0 || fflush(stdout) < 0 ? EXIT_REFUSED : 0);
         }
         if (!value) {
             return misused("an option is unknown or has no value");
@@ -83,6 +83,9 @@ static int read_options(int argc, char **argv, struct options *o) {
 int main(int argc, char **argv) {
     struct rc_error err = {0};
     struct options o;
+    if (rc_sandbox_standard_fds(&err) < 0) { /* or the guest's output would be the socket to the vkernel */
+        return complain(&err);
+    }
     if (read_options(argc, argv, &o) < 0) {
         return EXIT_REFUSED;
     }

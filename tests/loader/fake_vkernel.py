@@ -88,7 +88,10 @@ class FakeVkernel:
     def usual(self, call: Call) -> bytes:
         """write goes to the passed fds; exit is fine; nothing else is known."""
         if call.name == "write" and 0 <= call.args[0] < len(self.fds):
-            return self.reply(call, os.write(self.fds[call.args[0]], call.data))
+            try:
+                return self.reply(call, os.write(self.fds[call.args[0]], call.data))
+            except OSError as error:
+                return self.reply(call, -(error.errno or 0))
         return self.reply(call, 0 if call.name == "exit_group" else -38)
 
     def _run(self) -> None:

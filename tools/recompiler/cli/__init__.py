@@ -11,8 +11,11 @@ from typing import Any, NoReturn
 
 import click
 
-from recompiler import __version__
+from recompiler import __version__, stdio
 from recompiler.errors import Error
+from recompiler.stdio import printable
+
+__all__ = ["COMMANDS", "Commands", "main", "printable", "recompiler"]
 
 # name -> (module under recompiler.cli that has `command`, one line of help)
 COMMANDS = {
@@ -81,6 +84,7 @@ def _status(arguments: list[str], command: click.Command) -> int:
     as_json = "--json" in arguments
     program = command.name or ""
     try:
+        stdio.hold()
         result: Any = command.main(arguments, prog_name=program, standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
@@ -105,13 +109,8 @@ def _broken_pipe() -> int:
 
 
 def _refuse(error: Error, as_json: bool, program: str) -> int:
-    if as_json:
+    if as_json and not stdio.output_is_closed():
         click.echo(json.dumps({"result": "refused", "error": error.as_dict()}))
     else:
         click.echo(f"{program}: {printable(str(error))}", err=True)
     return error.exit_code
-
-
-def printable(text: str) -> str:
-    """Text that cannot move a terminal's cursor: everything unprintable, or that is no text, becomes an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
