@@ -33,7 +33,7 @@ VERSION = "0.1.0"
 # A product is made of whole wings: folders of csrc/ whose *.c files all belong to it. tests/test_arrows.py holds which
 # wing may use which.
 WINGS = {
-    "native": ("base", "format"),
+    "native": ("base", "format", "wire"),
     "stub": ("base", "format", "wasi", "wire", "sandbox"),
     "rc-engine": (
         "base",
@@ -51,7 +51,7 @@ WINGS = {
 # Linked into the extension alone, on x86-64.
 WIDE = CSRC / "base" / "blake3_avx2.c"
 # The headers that recompiler._native binds.
-BINDING = ("base/base.h", "format/format.h")
+BINDING = ("base/base.h", "format/format.h", "wire/sock.h")
 WASM3 = ("pywasm3", "0.5.0")
 # Seen by wasm3 and by loader/engine.c, which shares its structures.
 WASM3_DEFINES = ["-Dd_m3VerboseErrorMessages=0"]

@@ -50,6 +50,9 @@ void rc_blake3_init(struct rc_blake3 *h);
 void rc_blake3_update(struct rc_blake3 *h, const void *data, size_t len);
 void rc_blake3_final(const struct rc_blake3 *h, uint8_t out[32]);
 
+/* A terminal must not act on what a hostile file or peer says: all but printable ASCII becomes '?'. */
+void rc_printable(char *text);
+
 /* Fills *err (printf-like, output cut and made printable) and returns -1. */
 int rc_fail(struct rc_error *err, int code, uint64_t offset, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

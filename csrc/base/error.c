@@ -31,6 +31,14 @@ int rc_code_exit(int code) {
     return codes[row(code)].exit_code;
 }
 
+void rc_printable(char *text) {
+    for (; *text; text++) {
+        if (*text < ' ' || *text > '~') {
+            *text = '?';
+        }
+    }
+}
+
 int rc_fail(struct rc_error *err, int code, uint64_t offset, const char *format, ...) {
     va_list arguments;
 
@@ -39,11 +47,6 @@ int rc_fail(struct rc_error *err, int code, uint64_t offset, const char *format,
     va_start(arguments, format);
     vsnprintf(err->message, sizeof err->message, format, arguments);
     va_end(arguments);
-    /* A terminal must not act on what a hostile file says. */
-    for (char *c = err->message; *c; c++) {
-        if (*c < ' ' || *c > '~') {
-            *c = '?';
-        }
-    }
+    rc_printable(err->message);
     return -1;
 }

@@ -146,9 +146,13 @@ static int parse(const char *text, size_t len, struct answer *out, struct rc_err
             }
         }
         for (size_t i = 0; token == RC_JSON_STRING && i < sizeof texts / sizeof *texts; i++) {
-            if (rc_json_is(key, texts[i].name) && rc_json_copy(j.string, texts[i].to, texts[i].size) < 0) {
+            if (!rc_json_is(key, texts[i].name)) {
+                continue;
+            }
+            if (rc_json_copy(j.string, texts[i].to, texts[i].size) < 0) {
                 snprintf(texts[i].to, texts[i].size, "(too long)");
             }
+            rc_printable(texts[i].to);
         }
         if ((token == RC_JSON_OBJECT || token == RC_JSON_ARRAY) && rc_json_skip(&j) < 0) {
             return -1;
@@ -171,6 +175,9 @@ int client_next(int socket, struct answer *out, struct rc_error *err) {
             return rc_fail(err, RC_E_RPC_JSON, 0, "an answer of more than %zu bytes", sizeof input);
         }
         ssize_t got = recv(socket, input + input_len, sizeof input - input_len, 0);
+        if (got < 0 && errno == EAGAIN) {
+            return rc_fail(err, RC_E_SOCK_TIMEOUT, 0, "the vkernel does not answer");
+        }
         if (got == 0 || (got < 0 && errno != EINTR)) {
             return rc_fail(err, RC_E_RPC_CLOSED, 0, "the vkernel is gone%s%s", got ? ": " : "",
                            got ? strerror(errno) : "");
@@ -196,6 +203,9 @@ int client_open(const char *directory, const char *cid, struct rc_error *err) {
     }
     if (strcmp(answer.status, "ok") != 0) {
         close(socket);
+        if (strcmp(answer.status, "denied") != 0 || !answer.type[0] || !answer.reason[0]) {
+            return rc_fail(err, RC_E_RPC_REPLY, 0, "the vkernel's answer to hello is neither ok nor denied");
+        }
         return rc_fail(err, RC_E_RPC_DENIED, 0, "%s: %s", answer.type, answer.reason);
     }
     rc_sock_timeout(socket, 0);

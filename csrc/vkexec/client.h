@@ -4,7 +4,8 @@
 
 #include "base/base.h"
 
-/* One line of the vkernel: the fields that a spawn's answers have. Absent numbers are -1, absent texts empty. */
+/* One line of the vkernel: the fields that a spawn's answers have. Absent numbers are -1, absent texts empty;
+ * texts are printable. */
 struct answer {
     int64_t id, pid, code, signal, error; /* error: `errno` of a denial */
     char type[16], status[16], reason[200];
@@ -27,7 +28,7 @@ int client_spawn(int socket, int64_t id, const struct spawn *spawn, const int fd
 /* Sends a signal; there is no answer. */
 int client_signal(int socket, int64_t pid, int signal, struct rc_error *err);
 
-/* Waits for one line. 0, or -1: E_RPC_CLOSED, E_RPC_JSON. */
+/* Waits for one line. 0, or -1: E_RPC_CLOSED, E_RPC_JSON, E_SOCK_TIMEOUT. */
 int client_next(int socket, struct answer *out, struct rc_error *err);
 
 /* 1 when client_next would not wait. */

@@ -8,6 +8,8 @@
 
 #include "vkexec/vkexec.h"
 
+enum { SPAWN_ID = 1 };
+
 /* What is passed on. One that this process was started without (nohup) never comes. */
 static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
 
@@ -46,17 +48,26 @@ static int take_signals(const struct guest *g, struct rc_error *err) {
     return 0;
 }
 
+/* It died of a signal, or it has a code. */
+static int is_end(const struct answer *answer) {
+    return strcmp(answer->type, "exit") == 0 &&
+           (answer->signal < 0 ? answer->code >= 0 : answer->signal > 0 && answer->signal < NSIG);
+}
+
 /* 0, or -1 when this guest is not going to run: its status is known. */
 static int take_line(struct guest *g, const char *argv0, struct rc_error *err) {
     struct answer answer;
     if (client_next(g->socket, &answer, err) < 0) {
         g->status = complain(err);
-    } else if (strcmp(answer.status, "denied") == 0) {
+    } else if (answer.id == SPAWN_ID && strcmp(answer.status, "denied") == 0 && answer.reason[0]) {
         g->status = denied(&answer, argv0);
-    } else if (answer.id >= 0 && answer.pid >= 0) {
+    } else if (g->pid < 0 && answer.id == SPAWN_ID && answer.pid >= 0) {
         g->pid = answer.pid;
-    } else if (strcmp(answer.type, "exit") == 0 && answer.pid == g->pid) {
+    } else if (g->pid >= 0 && is_end(&answer) && answer.pid == g->pid) {
         g->status = answer.signal > 0 ? 128 + (int)answer.signal : (int)answer.code & 0xff;
+    } else {
+        rc_fail(err, RC_E_RPC_REPLY, 0, "the vkernel answers what was not asked");
+        g->status = complain(err);
     }
     return g->status < 0 ? 0 : -1;
 }
@@ -106,7 +117,7 @@ int run(int socket, const struct spawn *spawn) {
         }
         fd[0] = fd[1] = fd[2] = inner;
     }
-    int sent = client_spawn(socket, 1, spawn, fd, &err);
+    int sent = client_spawn(socket, SPAWN_ID, spawn, fd, &err);
     if (inner >= 0) {
         close(inner);
     }

@@ -1,5 +1,5 @@
-/* wire/sock.h: the way to the vkernel. In: a run directory and a container id, or an inherited fd. Out: a connected
- * UNIX stream socket whose peer runs as root or as this user. */
+/* sock.h: the way to the vkernel. In: a run directory and a container id, or an inherited fd. Out: a connected UNIX
+ * stream socket whose peer runs as root or as this user. */
 #ifndef RC_SOCK_H
 #define RC_SOCK_H
 
@@ -13,9 +13,13 @@ int rc_cid_check(const char *cid, struct rc_error *err);
 /* The default container id of a subject: its last component. E_SOCK_ID when that is none. */
 int rc_cid_of_subject(const char *subject, char out[RC_CID_MAX + 1], struct rc_error *err);
 
-/* Connects to DIRECTORY/CID.sock; no component of the path is a symlink or another user's to change.
- * Waits at most timeout_ms. Returns the fd: E_SOCK_ID, E_SOCK_PATH, E_SOCK_CONNECT, E_SOCK_PEER. */
+/* Text between the two cffi marks is also in the cdef of recompiler._native, behind format/format.h's. */
+/* cffi: begin */
+/* Connects to DIRECTORY/CID.sock; no component of the path is a symlink or another user's to change, and the socket and
+ * its peer are root's or this user's. Waits at most timeout_ms. Returns the fd: E_SOCK_ID, E_SOCK_PATH, E_SOCK_CONNECT,
+ * E_SOCK_PEER, E_SOCK_TIMEOUT. */
 int rc_sock_connect(const char *directory, const char *cid, int timeout_ms, struct rc_error *err);
+/* cffi: end */
 
 /* Checks an inherited fd: a connected UNIX stream socket. 0: E_SOCK_CONNECT, E_SOCK_PEER. */
 int rc_sock_adopt(int fd, struct rc_error *err);

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from bundles import BUILT, TestBundle, make_bundle
 from engine.served import VKEXEC, Served, serving
-from testbed import Signer, recompiler
 
-from recompiler.lift.objectrun import HOST
+from recompiler.lift.object.objectrun import HOST
+from tests.bundles import BUILT, TestBundle, make_bundle
+from tests.testbed import Signer, recompiler
 
 SOURCE = Path(__file__).with_name("told.c")
 COMMAND = (sys.executable, "-m", "recompiler")

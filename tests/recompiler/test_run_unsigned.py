@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from format import builder
-from testbed import recompiler
 
-from recompiler import trailer
 from recompiler.errors import CODES
+from recompiler.format import trailer
+from tests.format import builder
+from tests.testbed import recompiler
 
 PIE, INTERP, DYNAMIC = 3, 3, 2
 FLAGS_1, SONAME, IS_PIE = 0x6FFFFFFB, 14, 0x08000000

@@ -200,3 +200,18 @@ def syscall(number: int, *arguments: int | Buffer) -> int:
     """One Linux syscall, up to six arguments; a buffer goes by address. The kernel's value, or -errno."""
     values = [a if isinstance(a, int) else int(ffi.cast("int64_t", ffi.from_buffer(a))) for a in arguments]
     return int(lib.rc_syscall(number, *values, *[0] * (6 - len(values))))
+
+
+def connect(directory: Path, cid: str, timeout: float) -> int:
+    """A socket, which the caller owns, to the vkernel at directory/cid.sock; timeout in seconds.
+
+    Its path and its peer are root's or this user's: nothing has been sent yet. Raises Error: E_SOCK_*.
+    """
+    err = ffi.new("struct rc_error *")
+    folder, name = os.fsencode(directory), os.fsencode(cid)
+    if b"\0" in folder + name:
+        raise Error("E_SOCK_PATH", "a NUL in the socket's path")
+    fd = int(lib.rc_sock_connect(folder, name, int(timeout * 1000), err))
+    if fd < 0:
+        raise _error(err)
+    return fd

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from recompiler import native
 from recompiler.errors import Error
 from recompiler.format import strictjson
 from vkernel_proto import signals
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 PS: Final = {"type": str, "id": int}
 SIGNAL: Final = {"type": str, "pid": int, "sig": int}
 ANSWER_MAX: Final = json_codec.LINE_MAX
+UNREAD_MAX: Final = 4096  # ends of guests that nobody has asked for
+# What a row of `ps` has, and what else it may have.
+ROW: Final = {"pid": int, "age_ms": int}
+ROW_MORE: Final = {"subject": str, "uid": int, "path": str, "hash": str, "entry": int}
 
 
 def serve(core: Core, stream: Stream, cid: str, peer: dict[str, Any]) -> None:
@@ -67,6 +72,22 @@ def _signal(core: Core, cid: str, message: dict[str, Any], peer: dict[str, Any])
     core.deliver(cid, pid, number)
 
 
+def need(answer: dict[str, Any], fields: Mapping[str, type], request: str) -> dict[str, Any]:
+    """The answer itself, which has each of the fields with its type. Raises Error E_RPC_REPLY."""
+    for name, type_ in fields.items():
+        if type(answer.get(name)) is not type_:
+            state = "of another type" if name in answer else "missing"
+            raise Error("E_RPC_REPLY", f"the vkernel's answer to {request}: {name!r} is {state}")
+    return answer
+
+
+def _row(row: object) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise Error("E_RPC_REPLY", "the vkernel's answer to ps: a row is no object")
+    fields = ROW | {name: type_ for name, type_ in ROW_MORE.items() if name in row}
+    return {name: need(row, fields, "ps")[name] for name in fields}
+
+
 class Denied(Exception):
     """A spawn that was refused; errno is Linux's."""
 
@@ -80,34 +101,35 @@ class Control:
     """A control client's connection to the vkernel of a container; a context manager."""
 
     def __init__(self, run_dir: Path, cid: str, timeout: float = 5.0) -> None:
-        """Raises Error (E_SOCK_CONNECT, E_RPC_DENIED, E_RPC_REPLY, E_SOCK_TIMEOUT)."""
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        """Says hello to a vkernel that runs as root or as this user, at a path that nobody else can change.
+
+        Raises Error (E_SOCK_*, E_RPC_CLOSED, E_RPC_DENIED, E_RPC_REPLY).
+        """
+        self._sock = socket.socket(fileno=native.connect(run_dir, cid, timeout))
         self._sock.settimeout(timeout)
         self._last = 0
         self._answers: dict[int, dict[str, Any]] = {}
         self._exits: dict[int, dict[str, Any]] = {}
-        path = run_dir / f"{cid}.sock"
+        self._lines = self._sock.makefile("rb")
         try:
-            self._sock.connect(str(path))
-            self._lines = self._sock.makefile("rb")
             self._send({"type": "hello", "version": 1, "cid": cid, "role": "control"})
             answer = self._receive()
-        except OSError as error:
-            self._sock.close()
-            raise Error("E_SOCK_CONNECT", f"{path}: {error.strerror or error} (is a vkernel running?)") from error
+            if answer.get("status") == "denied":
+                need(answer, {"error": str, "message": str}, "hello")
+                raise Error("E_RPC_DENIED", f"{answer['error']}: {answer['message']}")
+            if answer.get("status") != "ok":
+                raise Error("E_RPC_REPLY", "the vkernel's answer to hello is neither ok nor denied")
         except BaseException:
-            self._sock.close()
+            self.close()
             raise
-        if answer.get("status") != "ok":
-            self._sock.close()
-            raise Error("E_RPC_DENIED", f"{answer.get('error')}: {answer.get('message')}")
 
     def ps(self) -> list[dict[str, Any]]:
-        """The container's processes. Raises Error (E_RPC_CLOSED, E_RPC_REPLY, E_SOCK_TIMEOUT)."""
-        rows = self.ask("ps").get("processes")
-        if not isinstance(rows, list):
-            raise Error("E_RPC_REPLY", "the answer to ps is not one")
-        return rows
+        """The container's processes: the fields of ROW, and those of ROW_MORE that are there.
+
+        Raises Error (E_RPC_CLOSED, E_RPC_REPLY, E_SOCK_TIMEOUT).
+        """
+        rows = need(self.ask("ps"), {"processes": list}, "ps")["processes"]
+        return [_row(row) for row in rows]
 
     def request(self, kind: str, fds: Sequence[int] = (), **fields: Any) -> int:
         """Sends a request and returns its id; `answer` has its answer. Raises Error (E_RPC_CLOSED)."""
@@ -148,8 +170,9 @@ class Control:
         fields = {"argv": list(argv), "env": dict(env or {}), "cwd": cwd, "tty": False, **more}
         answer = self.answer(self.request("spawn", fds, **fields))
         if "pid" not in answer:
-            raise Denied(str(answer.get("reason")), int(answer.get("errno", 0)))
-        return int(answer["pid"])
+            denied = need(answer, {"reason": str, "errno": int} if "errno" in answer else {"reason": str}, "spawn")
+            raise Denied(denied["reason"], denied.get("errno", 0))
+        return int(need(answer, {"pid": int}, "spawn")["pid"])
 
     def exited(self, pid: int) -> int:
         """Waits for a guest that this connection spawned: its exit status, or minus its signal."""
@@ -185,12 +208,16 @@ class Control:
 
     def _take(self) -> None:
         message = self._receive()
-        if message.get("type") == "exit" and type(message.get("pid")) is int:
+        if message.get("type") == "exit":
+            need(message, {"pid": int, "signal" if "signal" in message else "code": int}, "spawn")
             self._exits[message["pid"]] = message
-        elif type(message.get("id")) is int:
-            self._answers[message["id"]] = message
         else:
-            raise Error("E_RPC_REPLY", "a message that is no answer")
+            number = need(message, {"id": int}, "a request")["id"]
+            if not 0 < number <= self._last or number in self._answers:
+                raise Error("E_RPC_REPLY", f"the vkernel answers request {number}, which nobody has made")
+            self._answers[number] = message
+        if len(self._exits) > UNREAD_MAX:
+            raise Error("E_RPC_REPLY", f"the vkernel tells of more than {UNREAD_MAX} guests that ended")
 
     def _receive(self) -> dict[str, Any]:
         try:
@@ -199,6 +226,8 @@ class Control:
             raise Error("E_SOCK_TIMEOUT", "the vkernel does not answer") from error
         except OSError as error:
             raise Error("E_RPC_CLOSED", f"the vkernel is gone: {error.strerror}") from error
+        if len(line) > ANSWER_MAX:
+            raise Error("E_RPC_REPLY", f"an answer of more than {ANSWER_MAX} bytes")
         if not line.endswith(b"\n"):
             raise Error("E_RPC_CLOSED", "the vkernel closed the connection")
         return strictjson.loads(line, max_depth=DEPTH_MAX, code="E_RPC_REPLY")

@@ -35,7 +35,7 @@ def command(cid: str | None, run_dir: Path, as_json: bool) -> None:
 
 def _ids(run_dir: Path) -> list[str]:
     try:
-        return sorted(path.stem for path in run_dir.iterdir() if path.suffix == ".sock")
+        return sorted(path.stem for path in run_dir.iterdir() if path.suffix == ".sock" and path.is_socket())
     except OSError as error:
         raise Error("E_OPEN", f"{run_dir}: {error.strerror}") from error
 

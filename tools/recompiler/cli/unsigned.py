@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from recompiler import bundle, files, oci_kind, trailer
 from recompiler.errors import Error
-from recompiler.oci_kind import Program
-from recompiler.oci_stream import CHUNK
-from recompiler.source import FileSource
+from recompiler.format import bundle, files, trailer
+from recompiler.format.source import FileSource
+from recompiler.image.kind import Program
+from recompiler.image.stream import CHUNK
 
 LOOKED_AT: Final = 64 << 20  # bytes: an ELF file's dynamic section is in the first few MiB
 TAR: Final = (257, b"ustar")  # tar(5): offset, magic
