@@ -57,4 +57,7 @@ void rc_printable(char *text);
 int rc_fail(struct rc_error *err, int code, uint64_t offset, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The same with "what: text", where text is another library's, of several lines: they become one, joined by "; ". */
+int rc_fail_lines(struct rc_error *err, int code, const char *what, const char *text, size_t len);
+
 #endif

@@ -1,6 +1,7 @@
 /* In: a code and a printf-like sentence. Out: a filled struct rc_error; names and exit codes of all codes. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/base.h"
 
@@ -49,4 +50,29 @@ int rc_fail(struct rc_error *err, int code, uint64_t offset, const char *format,
     va_end(arguments);
     rc_printable(err->message);
     return -1;
+}
+
+int rc_fail_lines(struct rc_error *err, int code, const char *what, const char *text, size_t len) {
+    char line[sizeof err->message];
+    size_t at = 0;
+
+    for (size_t i = 0; i < len && at < sizeof line - 3; i++) {
+        size_t space = i, broken = 0;
+
+        while (space < len && strchr(" \t\r\n", text[space]) && text[space]) {
+            broken |= text[space++] == '\n';
+        }
+        if (!broken) {
+            line[at++] = text[i];
+            continue;
+        }
+        if (at && space < len) {
+            if (!strchr(".:;,", line[at - 1])) {
+                line[at++] = ';';
+            }
+            line[at++] = ' ';
+        }
+        i = space - 1;
+    }
+    return rc_fail(err, code, 0, "%s: %.*s", what, (int)at, line);
 }

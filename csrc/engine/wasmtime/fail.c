@@ -9,7 +9,7 @@ enum { REFUSED = 125 }; /* nothing was started, as a shell's 126 and 127 */
 int engine_fail(struct rc_error *err, int code, const char *what, wasmtime_error_t *error) {
     wasm_byte_vec_t text;
     wasmtime_error_message(error, &text);
-    rc_fail(err, code, 0, "%s: %.*s", what, (int)text.size, text.data);
+    rc_fail_lines(err, code, what, text.data, text.size);
     wasm_byte_vec_delete(&text);
     wasmtime_error_delete(error);
     return -1;

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vkernel_engine.false_vkernel import OK, Say, answering, line, listening_as
+from tests.vkernel_proto.engine.false_vkernel import OK, Say, answering, line, listening_as
 
 from recompiler.cli import main as recompiler_main
 from tests.bundles import BUILT

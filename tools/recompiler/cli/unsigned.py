@@ -59,7 +59,7 @@ def refuse_unsigned(path: Path) -> None:
 
 
 def _what(fd: int, size: int) -> str:
-    program = oci_kind.program(files.chunks(fd, min(size, LOOKED_AT), CHUNK), size, stat.S_IXUSR)
+    program = kind.program(files.chunks(fd, min(size, LOOKED_AT), CHUNK), size, stat.S_IXUSR)
     if program is not None:
         return next(text for row, text in _PROGRAMS if _fits(row, program))
     head = os.pread(fd, 4096, 0)

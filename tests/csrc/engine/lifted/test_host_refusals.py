@@ -27,6 +27,7 @@ def test_a_broken_artifact_or_program_is_refused_before_it_runs(tmp_path: Path) 
         guest.files[n].write_bytes(whole)
         assert result.returncode == 125
         assert result.stderr.startswith(b"recompiler: E_")
+        assert b"?" not in result.stderr  # a text of several lines is folded, not made unprintable
     guest.files[2].write_bytes(b"\0" * 70000)
     assert b"pcmap" in guest.run().stderr
 
