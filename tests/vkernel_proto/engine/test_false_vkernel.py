@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.vkernel_proto.engine.false_vkernel import OK, Say, answering, line, listening_as
 
 from recompiler.cli import main as recompiler_main
 from tests.bundles import BUILT
+from tests.vkernel_proto.engine.false_vkernel import OK, Say, answering, line, listening_as
 from vkernel_proto.cli import main as vkernel_main
 from vkernel_proto.engine.zygote import VKEXEC
 

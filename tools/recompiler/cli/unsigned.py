@@ -15,6 +15,7 @@ from typing import Final
 from recompiler.errors import Error
 from recompiler.format import bundle, files, trailer
 from recompiler.format.source import FileSource
+from recompiler.image import kind
 from recompiler.image.kind import Program
 from recompiler.image.stream import CHUNK
 
