@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
@@ -15,7 +16,9 @@ from tests.testbed import ROOT, Signer, recompiler
 
 
 def pytest_configure() -> None:
-    """A shell starts what it puts into the background with SIGINT ignored; processes of tests would inherit that."""
+    """What processes of tests would inherit: a shell ignores SIGINT in what it starts in the background, and a umask of
+    0002 makes directories that are refused on the way to a key store or a socket."""
+    os.umask(0o022)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -120,9 +120,10 @@ class ExecutableVerifier:
 def cacheable(fd: int, status: os.stat_result) -> bool:
     """Whether a verdict on this file stays true while its status stays the same (see the module's first lines)."""
     try:
-        return fcntl.fcntl(fd, fcntl.F_GET_SEALS) & SEALED == SEALED
+        if fcntl.fcntl(fd, fcntl.F_GET_SEALS) & SEALED == SEALED:
+            return True  # a memfd: no other file of a tmpfs can be sealed, though each answers
     except OSError:
-        pass  # not a memfd
+        pass  # not on a tmpfs
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
         return False
     device = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"

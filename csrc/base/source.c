@@ -74,8 +74,16 @@ int rc_source_unchanged(const struct rc_source *source, struct rc_error *err) {
     return 0;
 }
 
-int rc_exposed(const struct stat *st) {
+int rc_check_closed(const struct stat *st, int code, const char *path, size_t len, struct rc_error *err) {
     const int sticky = S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) && st->st_uid == 0;
+    const char *group = st->st_mode & S_IWGRP ? "g" : "", *others = st->st_mode & S_IWOTH ? "o" : "";
 
-    return (st->st_uid != 0 && st->st_uid != geteuid()) || ((st->st_mode & (S_IWGRP | S_IWOTH)) && !sticky);
+    if (st->st_uid != 0 && st->st_uid != geteuid()) {
+        return rc_fail(err, code, 0, "%.*s belongs neither to root nor to this user", (int)len, path);
+    }
+    if ((*group || *others) && !sticky) {
+        return rc_fail(err, code, 0, "others can change part of the path: chmod %s%s-w %.*s", group, others, (int)len,
+                       path);
+    }
+    return 0;
 }

@@ -26,9 +26,11 @@ int rc_source_unchanged(const struct rc_source *source, struct rc_error *err);
 /* 1 when both describe the same, unmodified file. */
 int rc_same_file(const struct stat *a, const struct stat *b);
 
-/* 1 when someone who is neither root nor this user can change it. A sticky directory of root's (/tmp) lets nobody
- * replace another's file. */
-int rc_exposed(const struct stat *st);
+/* 0 when only root and this user can change it; else the error has this code, names it by the first len characters of
+ * path, and says what to do. A sticky directory of root's (/tmp) lets nobody replace another's file. A group is never
+ * looked up: who else is in it is not in /etc/group alone (passwd, LDAP), and a static program sees no more than that.
+ */
+int rc_check_closed(const struct stat *st, int code, const char *path, size_t len, struct rc_error *err);
 
 static inline int rc_all_zero(const uint8_t *p, size_t len) {
     uint8_t any = 0;

@@ -243,14 +243,13 @@ static int cannot_open(const char *path, struct rc_error *err) {
                    errno == ELOOP || errno == ENOTDIR ? " (a symlink on its path?)" : "");
 }
 
-/* openat(2) component by component: no symlink is followed anywhere. *exposed: others can write on the path.
- * The descriptor of the file, or -1. */
-static int walk(const char *path, int *exposed, struct rc_error *err) {
+/* openat(2) component by component: no symlink is followed anywhere. The descriptor of the file, or -1.
+ * exposed: the error of the first directory that others can change; a file that cannot be opened comes before it. */
+static int walk(const char *path, struct rc_error *exposed, struct rc_error *err) {
     const int directory = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int at = open(*path == '/' ? "/" : ".", directory);
     const char *name = path;
 
-    *exposed = 0;
     for (;;) {
         char component[256];
         size_t len;
@@ -261,7 +260,13 @@ static int walk(const char *path, int *exposed, struct rc_error *err) {
             cannot_open(path, err);
             break;
         }
-        *exposed |= rc_exposed(&st);
+        if (!exposed->code) {
+            rc_check_closed(&st, RC_E_KEYS_UNSAFE,
+                            name > path    ? path
+                            : *path == '/' ? "/"
+                                           : ".",
+                            name > path ? (size_t)(name - path) : 1, exposed);
+        }
         name += strspn(name, "/");
         len = strcspn(name, "/");
         last = !name[len];
@@ -310,7 +315,8 @@ static int64_t read_all(int fd, uint8_t *to, size_t capacity) {
     return (int64_t)len;
 }
 
-static int64_t load(int fd, int exposed, uint8_t text[RC_KEYS_SIZE + 1], struct rc_error *err) {
+static int64_t load(int fd, const char *path, const struct rc_error *exposed, uint8_t text[RC_KEYS_SIZE + 1],
+                    struct rc_error *err) {
     struct stat before, after;
     int64_t len;
 
@@ -320,9 +326,12 @@ static int64_t load(int fd, int exposed, uint8_t text[RC_KEYS_SIZE + 1], struct 
     if (!S_ISREG(before.st_mode) || before.st_nlink != 1) {
         return rc_fail(err, RC_E_KEYS_UNSAFE, 0, "the key store is not a regular file with one name");
     }
-    if (exposed || rc_exposed(&before)) {
-        return rc_fail(err, RC_E_KEYS_UNSAFE, 0,
-                       "the key store, or a directory above it, belongs to someone else or is writable by others");
+    if (exposed->code) {
+        *err = *exposed;
+        return -1;
+    }
+    if (rc_check_closed(&before, RC_E_KEYS_UNSAFE, path, strlen(path), err)) {
+        return -1;
     }
     if (before.st_size > RC_KEYS_SIZE) {
         return rc_fail(err, RC_E_KEYS_TOO_LARGE, 0, "the key store has more than 65536 bytes");
@@ -340,12 +349,13 @@ static int64_t load(int fd, int exposed, uint8_t text[RC_KEYS_SIZE + 1], struct 
 struct rc_keystore *rc_keystore_open(const char *path, int default_store, struct rc_error *err) {
     uint8_t text[RC_KEYS_SIZE + 1];
     int64_t len;
-    int exposed, fd = walk(path, &exposed, err);
+    struct rc_error exposed = {0};
+    int fd = walk(path, &exposed, err);
 
     if (fd < 0) {
         return NULL;
     }
-    len = load(fd, exposed, text, err);
+    len = load(fd, path, &exposed, text, err);
     close(fd);
     return len < 0 ? NULL : rc_keystore_parse(text, (size_t)len, default_store, err);
 }

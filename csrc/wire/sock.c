@@ -39,16 +39,13 @@ static int is_trusted(uid_t uid) {
     return uid == 0 || uid == geteuid();
 }
 
-/* A directory that only its owner, and that is root or this user, can change; /tmp's sticky bit is as good. */
-static int check_directory(int fd, const char *path, struct rc_error *err) {
+/* A directory that only root and this user can change; path's first len characters name it. */
+static int check_directory(int fd, const char *path, size_t len, struct rc_error *err) {
     struct stat st;
     if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode)) {
         return rc_fail(err, RC_E_SOCK_PATH, 0, "%s: a component is not a directory", path);
     }
-    if (rc_exposed(&st)) {
-        return rc_fail(err, RC_E_SOCK_PATH, 0, "%s: a directory on the way is writable by others", path);
-    }
-    return 0;
+    return rc_check_closed(&st, RC_E_SOCK_PATH, path, len, err);
 }
 
 /* Opens the socket's inode: an openat walk with O_NOFOLLOW on every component. */
@@ -57,7 +54,7 @@ static int open_socket_path(const char *path, struct rc_error *err) {
     int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     const char *rest = path;
     while (at >= 0) {
-        if (check_directory(at, path, err) < 0) {
+        if (check_directory(at, path, rest == path ? 1 : (size_t)(rest - path), err) < 0) {
             close(at);
             return -1;
         }

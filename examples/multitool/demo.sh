@@ -6,9 +6,10 @@ say() { printf '\n# %s\n' "$*"; }
 run() { printf '$ %s\n' "$*"; "$@"; }
 src=examples/multitool
 out=build/multitool
+umask 022
 rm -rf "$out"
 mkdir -p "$out/image/bin" "$out/image/var/log"
-chmod 700 "$out"
+[ -z "$(find . keys -prune -perm /022)" ] || run chmod go-w . keys # a key store is refused where a group can write
 [ -f keys/dev.key ] || recompiler keygen --dev --label demo -o keys/dev.key >/dev/null
 [ -f keys/pubkeys.json ] || recompiler pubkeys --role dev keys/dev.pub -o keys/pubkeys.json >/dev/null
 

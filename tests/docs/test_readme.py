@@ -22,8 +22,9 @@ ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}
 
 
 def normalised(text: str) -> list[str]:
-    """Lines without what differs from one key, day and machine to the next: digests and the checkout's path."""
+    """Lines without what differs from one key, day and machine to the next: digests, and paths of this machine."""
     text = text.replace(f"{ROOT}/", "")
+    text = re.sub(r"\S+/tmp\.\w+/", "<mktemp -d>/", text)
     text = re.sub(r"\b[0-9a-f]{16,64}\b", "<hex>", text)
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 

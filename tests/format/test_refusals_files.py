@@ -310,6 +310,21 @@ def test_a_key_store_below_a_directory_that_others_can_write_is_refused(mode: in
     assert store_file_verdict(path) == "E_KEYS_UNSAFE"
 
 
+@pytest.mark.parametrize(("mode", "who"), [(0o770, "g"), (0o702, "o"), (0o777, "go")])
+@pytest.mark.parametrize("place", ["", "keys", "keys/pubkeys.json"])
+def test_both_readers_say_what_others_can_change_and_how_to_end_it(
+    mode: int, who: str, place: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "keys").mkdir(mode=0o700)
+    write(folder / "keys" / "pubkeys.json", store())
+    (folder / place).chmod(mode)
+    monkeypatch.chdir(folder)
+    for start, shown in ((f"{folder}/", str(folder / place)), ("", place or ".")):
+        for reader in (KeyStore, native.KeyStore):
+            with pytest.raises(Error, match=f"^E_KEYS_UNSAFE: .*: chmod {who}-w {shown}$"):
+                reader.open(f"{start}keys/pubkeys.json")
+
+
 def test_a_key_store_below_a_symlink_is_refused(folder: Path) -> None:
     (folder / "real").mkdir(mode=0o700)
     write(folder / "real" / "pubkeys.json", store())

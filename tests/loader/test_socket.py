@@ -136,6 +136,13 @@ def test_refuses_a_directory_that_others_can_write(hello: Path, folder: Path, mo
         assert (outcome.code, reached) == ("E_SOCK_PATH", [])
 
 
+@pytest.mark.parametrize(("mode", "who"), [(0o770, "g"), (0o702, "o"), (0o777, "go")])
+def test_says_which_directory_others_can_change_and_what_to_do(hello: Path, folder: Path, mode: int, who: str) -> None:
+    (folder / "run").mkdir()
+    folder.chmod(mode)
+    assert run_by_path(hello, folder / "run").line.endswith(f": chmod {who}-w {folder}")
+
+
 @needs_root
 def test_refuses_a_socket_of_another_user(hello: Path, folder: Path) -> None:
     with listening(folder / "hello.sock") as reached:

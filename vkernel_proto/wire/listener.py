@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from recompiler.errors import Error
+from recompiler.format.source import check_closed
 from vkernel_proto.stub.core import check_cid
 from vkernel_proto.wire import stream
 
@@ -93,23 +94,18 @@ def check_run_dir(directory: Path) -> None:
             directory.mkdir(mode=0o755)
         at = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _check_directory(at, directory)
+            above = Path("/")
+            check_closed(os.fstat(at), "E_SOCK_PATH", str(above))
             for part in directory.parts[1:]:
+                above /= part
                 below = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
                 os.close(at)
                 at = below
-                _check_directory(at, directory)
+                check_closed(os.fstat(at), "E_SOCK_PATH", str(above))
         finally:
             os.close(at)
     except OSError as error:
         raise Error("E_SOCK_PATH", f"run directory {directory}: {error.strerror}") from error
-
-
-def _check_directory(fd: int, directory: Path) -> None:
-    status = os.fstat(fd)
-    sticky = status.st_uid == 0 and status.st_mode & stat.S_ISVTX
-    if status.st_uid not in (0, os.geteuid()) or (status.st_mode & 0o022 and not sticky):
-        raise Error("E_SOCK_PATH", f"run directory {directory}: it or one above it can be changed by others")
 
 
 def _is_own_socket(path: Path) -> bool:

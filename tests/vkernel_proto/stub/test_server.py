@@ -354,6 +354,15 @@ def test_an_unsafe_run_directory_is_refused(tmp_path: Path) -> None:
             check_run_dir(folder)
 
 
+@pytest.mark.parametrize(("mode", "who"), [(0o770, "g"), (0o702, "o"), (0o777, "go")])
+def test_the_refusal_of_a_run_directory_says_what_to_do(tmp_path: Path, mode: int, who: str) -> None:
+    loose = tmp_path / "a folder"
+    (loose / "run").mkdir(parents=True)
+    loose.chmod(mode)
+    with pytest.raises(Error, match=f"E_SOCK_PATH: .*: chmod {who}-w '{loose}'$"):
+        check_run_dir(loose / "run")
+
+
 def test_stop_ends_guests_and_is_not_kept_by_idle_connections(tmp_path: Path) -> None:
     code = (
         "import sys,pathlib; sys.path[:0]=sys.argv[2:]; from tests.vkernel_proto.stub import fake_stub;"

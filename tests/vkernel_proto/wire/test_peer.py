@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -250,6 +251,19 @@ def test_a_verdict_is_remembered_of_fully_sealed_memfds_only() -> None:
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, sum(seal for seal in seals if seal != leave_out))
         assert remembered(fd) is (leave_out is None)
         os.close(fd)
+
+
+def test_a_file_of_a_tmpfs_is_no_unsealed_memfd() -> None:
+    """Each of its files answers F_GET_SEALS, and none but a memfd can be sealed."""
+    try:
+        file = tempfile.NamedTemporaryFile(dir="/dev/shm")  # noqa: SIM115
+        fcntl.fcntl(file, fcntl.F_GET_SEALS)
+    except OSError:
+        pytest.skip("/dev/shm is no tmpfs that this user can write")
+    with file:
+        assert remembered(file.fileno())
+        os.fchmod(file.fileno(), 0o666)
+        assert not remembered(file.fileno())
 
 
 def test_a_remembered_verdict_depends_on_store_and_clock(

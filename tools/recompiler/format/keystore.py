@@ -13,6 +13,7 @@ from typing import Any, Final
 from recompiler.errors import Error
 from recompiler.format import ed25519, schema, strictjson
 from recompiler.format.keyid import key_id
+from recompiler.format.source import check_closed
 from recompiler.format.trailer import subject_ok
 
 DEFAULT_PATH: Final = "/etc/recompiler/keys/pubkeys.json"
@@ -163,8 +164,8 @@ def _read(path: str) -> bytes:
     try:
         _walk(path, opened)
         *parents, fd = opened
-        for parent in parents:
-            _check_parent(os.fstat(parent), path)
+        for number, parent in enumerate(parents):
+            check_closed(os.fstat(parent), "E_KEYS_UNSAFE", _start_of(path, number))
         before = os.fstat(fd)
         _check_file(before, path)
         data = bytearray()
@@ -198,24 +199,21 @@ def _walk(path: str, opened: list[int]) -> None:
     opened.append(os.open(names[-1], flags, dir_fd=opened[-1]))
 
 
-def _check_parent(status: os.stat_result, path: str) -> None:
-    if status.st_uid not in (0, os.geteuid()):
-        raise Error("E_KEYS_UNSAFE", f"{path}: a directory on the path belongs neither to root nor to you")
-    sticky = status.st_mode & stat.S_ISVTX and status.st_uid == 0
-    if status.st_mode & 0o022 and not sticky:
-        raise Error("E_KEYS_UNSAFE", f"{path}: a directory on the path is writable by group or others (chmod go-w)")
+def _start_of(path: str, count: int) -> str:
+    """The directory that the first count names of the path lead to."""
+    names = [name for name in path.split("/") if name not in ("", ".")][:count]
+    return ("/" if path.startswith("/") else "") + "/".join(names) or "."
 
 
 def _check_file(status: os.stat_result, path: str) -> None:
     problems = (
         (not stat.S_ISREG(status.st_mode), "not a regular file"),
         (status.st_nlink != 1, "has more than one hard link"),
-        (status.st_uid not in (0, os.geteuid()), "belongs neither to root nor to you"),
-        (status.st_mode & 0o022 != 0, "is writable by group or others (chmod go-w)"),
     )
     for wrong, text in problems:
         if wrong:
             raise Error("E_KEYS_UNSAFE", f"{path}: {text}")
+    check_closed(status, "E_KEYS_UNSAFE", path)
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ file that shrinks is a refusal (a memory map would be a SIGBUS).
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from typing import Protocol
 
@@ -112,3 +113,16 @@ def digest(source: Source, offset: int, size: int) -> bytes:
         source.read_into(offset + at, part)
         hasher.update(part)
     return hasher.digest()
+
+
+def check_closed(status: os.stat_result, code: str, path: str) -> None:
+    """Only root and this user can change it. A sticky directory of root's (/tmp) lets nobody replace another's file.
+
+    A group is never looked up: who else is in it is not in /etc/group alone. Raises Error (code; it says what to do).
+    """
+    sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX and status.st_uid == 0
+    if status.st_uid not in (0, os.geteuid()):
+        raise Error(code, f"{path} belongs neither to root nor to this user")
+    if status.st_mode & 0o022 and not sticky:
+        who = "g" * bool(status.st_mode & 0o020) + "o" * bool(status.st_mode & 0o002)
+        raise Error(code, f"others can change part of the path: chmod {who}-w {shlex.quote(path)}")
