@@ -52,7 +52,7 @@ def echo_server() -> Iterator[tuple[int, list[bytes]]]:
     """A TCP server on loopback that answers one line in upper case; gives its port and what it received."""
     received: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
+        listener.settimeout(100)
 
         def serve() -> None:
             try:
@@ -60,7 +60,7 @@ def echo_server() -> Iterator[tuple[int, list[bytes]]]:
             except OSError:
                 return  # nobody came: the test says so
             with peer, peer.makefile("rwb") as stream:
-                peer.settimeout(20)
+                peer.settimeout(100)
                 received.append(stream.readline())
                 stream.write(received[0].upper())
 

@@ -32,9 +32,10 @@ static void wait_job(int job, struct control_message *record) {
     close(job);
 }
 
-/* In the new process, which keeps of its container one end of two pairs: job[1], and denied, at DENIED_FD. */
-static _Noreturn void begin(const struct container *c, const struct control_message *record, spare_leave *leave,
-                            int denied, int job[2]) {
+/* In the new process, which keeps of its container one end of two pairs: job[1], and denied, at DENIED_FD.
+ * parent: the container's first process. */
+static _Noreturn void begin(const struct container *c, pid_t parent, const struct control_message *record,
+                            spare_leave *leave, int denied, int job[2]) {
     static struct control_message own;
     struct rc_error err = {0};
     leave(c);
@@ -46,6 +47,9 @@ static _Noreturn void begin(const struct container *c, const struct control_mess
     }
     if (process_prepare(c, &err) < 0) {
         engine_refuse(&err);
+    }
+    if (getppid() != parent) {
+        _exit(125); /* it died before process_prepare asked for a signal at its death */
     }
     if (!record) {
         wait_job(job[1], &own);
@@ -60,11 +64,12 @@ static pid_t fork_guest(const struct container *c, const struct control_message 
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
         return -1;
     }
+    const pid_t parent = getpid();
     pid_t pid = fork();
     int why = errno;
     if (pid == 0) {
         close(ends[0]);
-        begin(c, record, leave, ends[1], job);
+        begin(c, parent, record, leave, ends[1], job);
     }
     close(ends[1]);
     if (pid < 0) {

@@ -18,7 +18,7 @@ from tests.attacks.host import Direct, Host, ThroughVkernel, entries
 from tests.attacks.table import CLASSES, Attack, render, rows
 from tests.bundles import BUILT, make_bundle
 from tests.csrc.engine.client import TARGET, Limits, Zygote
-from tests.csrc.engine.conftest import EVERYTHING, NOBODY, need
+from tests.csrc.engine.conftest import EVERYTHING, NOBODY, SEPARATE, need, need_ordinary_user
 from tests.csrc.engine.served import serving
 from tests.testbed import FIGURES, ROOT, Signer, eventually
 
@@ -70,16 +70,19 @@ def scene(request: pytest.FixtureRequest, made: Any) -> Iterator[Scene]:
             (host.outside / "run").mkdir(exist_ok=True)
             cids = ("attacked", "neighbour")
             served = stack.enter_context(serving(bundle, host.outside, *cids))
+            need(served.in_force(), *SEPARATE)
             yield Scene(host, ThroughVkernel(served))
             return
         if request.param == "root" and os.geteuid() != 0:
             pytest.skip("not root")
         uid = NOBODY if request.param == "user" and os.geteuid() == 0 else None
+        if uid is not None:
+            need_ordinary_user()
         zygote = stack.enter_context(Zygote(uid=uid))
         zygote.load(bundle.folder / f"container.{TARGET}.cwasm")
         limits = Limits(MEMORY, DISK, by_client.PROCESSES, FILES)
         attacked = stack.enter_context(zygote.create(bundle.rootfs, EVERYTHING, limits))
-        need(attacked, "root", "overlay", "pid_ns", "net_ns", "seccomp", "no_capabilities")
+        need(attacked.in_force, *SEPARATE, "seccomp", "no_capabilities")
         other = stack.enter_context(zygote.create(bundle.rootfs, EVERYTHING, limits))
         yield Scene(host, Direct(zygote, attacked, other, entries(bundle.folder / "manifest.json")))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.csrc.engine.client import ENGINE, TARGET, Container, Zygote, numbers
 HERE = Path(__file__).parent
 NOBODY = 65534
 EVERYTHING = frozenset(numbers())
+SEPARATE = ("root", "overlay", "pid_ns", "net_ns")  # what has to be in force that a container sees nothing of another
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,6 +56,7 @@ def root(tmp_path: Path) -> Path:
 
 
 POOR = (sys.executable, str(HERE / "poor.py"))
+REFUSED = (sys.executable, str(HERE / "refused.py"))
 WAYS = {
     "root": {},
     "user": {"uid": NOBODY},
@@ -68,9 +71,25 @@ def poor_ways() -> bool:
     return subprocess.run([*POOR, "1000", "/bin/true"], capture_output=True, timeout=20, check=False).returncode == 0
 
 
-def need(container: Container, *names: str) -> None:
+@functools.cache
+def engine_for_all() -> bool:
+    """Whether an ordinary user may execute the engine: a checkout below a directory of mode 0700 is root's alone."""
+    try:
+        subprocess.run([ENGINE], user=NOBODY, capture_output=True, timeout=20, check=False)
+    except PermissionError:
+        return False
+    return True
+
+
+def need_ordinary_user() -> None:
+    """Skips, aloud, what root runs as an ordinary user."""
+    if not engine_for_all():
+        pytest.skip("an ordinary user may not execute the engine here: a directory above it is closed to others")
+
+
+def need(in_force: Collection[str], *names: str) -> None:
     """Skips, aloud, a test of what this kernel or user cannot have."""
-    if missing := set(names) - container.in_force:
+    if missing := set(names).difference(in_force):
         pytest.skip(f"not to be had here: {', '.join(sorted(missing))}")
 
 
@@ -87,6 +106,8 @@ def zygotes(artifact: Path) -> Iterator[Callable[[str], Zygote]]:
                     if way == "root":
                         pytest.skip("not root")
                     options.pop("uid", None)
+                elif "uid" in options:
+                    need_ordinary_user()
                 made[way] = stack.enter_context(Zygote(**options))  # type: ignore[arg-type]
                 made[way].load(artifact)
             return made[way]
@@ -114,7 +135,7 @@ def container(
 def confined(request: pytest.FixtureRequest, zygotes: Callable[[str], Zygote], root: Path) -> Iterator[Container]:
     """A container that has namespaces."""
     with zygotes(request.param).create(root, EVERYTHING) as container:
-        need(container, "root", "overlay", "pid_ns", "net_ns")
+        need(container.in_force, *SEPARATE)
         yield container
 
 

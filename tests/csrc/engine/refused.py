@@ -1,7 +1,7 @@
 """In: a command. Out: the command where the kernel refuses new namespaces, as containers and hardened machines do.
 
 A seccomp filter answers unshare, setns and clone with CLONE_NEW* flags with EPERM, and clone3 with ENOSYS, because a
-filter cannot read the flags of clone3. To run all tests so: `.venv/bin/python tests/engine/refused.py make test`.
+filter cannot read the flags of clone3. To run all tests so: `.venv/bin/python -m tests.csrc.engine.refused make test`.
 """
 
 from __future__ import annotations

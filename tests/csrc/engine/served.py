@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -69,6 +70,11 @@ class Served:
         """The guests of all its containers, as the host numbers them: vkernel, zygote, container, guest."""
         containers = [pid for zygote in children(self.process.pid) for pid in children(zygote)]
         return [guest for pid in containers for guest in guests(pid)]
+
+    def in_force(self) -> set[str]:
+        """What its containers have, as the vkernel recorded it."""
+        records = map(json.loads, self.audit.read_text().splitlines())
+        return next(set(record["in_force"].split()) for record in records if record["event"] == "create")
 
     def command(self, *arguments: str | bytes | Path, cid: str = "") -> list[str | bytes | Path]:
         """A vkexec command line: options first, then what stands behind the container's id."""

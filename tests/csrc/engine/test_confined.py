@@ -35,7 +35,7 @@ IN_FORCE = {
 def test_what_is_in_force_is_what_the_documentation_says(container: Container, request: pytest.FixtureRequest) -> None:
     """A kernel without something has fewer bits: that is a fact of the machine, told aloud."""
     wanted = IN_FORCE[request.node.callspec.params["container"]]
-    need(container, *wanted)
+    need(container.in_force, *wanted)
     assert container.in_force == wanted
 
 
@@ -50,7 +50,7 @@ def test_writes_go_to_the_overlay_and_not_to_the_host(confined: Container, root:
 def test_without_an_overlay_writes_reach_the_directory(zygote: Zygote, root: Path) -> None:
     container = zygote.create(root, EVERYTHING, unwanted=FORCE["overlay"])
     assert "overlay" not in container.in_force
-    need(container, "root")
+    need(container.in_force, "root")
     assert words(container, "put", "/new", "made") == b"ok\n"
     assert (root / "new").read_text() == "made"
 
@@ -152,7 +152,7 @@ def test_a_module_larger_than_the_limit_is_refused(zygote: Zygote, root: Path) -
 
 def test_the_disk_ends_at_the_limit(zygote: Zygote, root: Path) -> None:
     container = zygote.create(root, EVERYTHING, Limits(disk_bytes=4 << 20))
-    need(container, "overlay")
+    need(container.in_force, "overlay")
     kib, _, why = words(container, "fill", "100000").partition(b" ")
     assert why == b"No space left on device\n"
     assert 2048 <= int(kib) <= 4096

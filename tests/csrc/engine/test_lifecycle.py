@@ -26,7 +26,7 @@ from tests.csrc.engine.client import (
     Refused,
     Zygote,
 )
-from tests.csrc.engine.conftest import EVERYTHING
+from tests.csrc.engine.conftest import EVERYTHING, REFUSED
 from tests.csrc.engine.test_confined import idle
 from tests.testbed import alive, eventually
 
@@ -125,12 +125,13 @@ def test_whoever_dies_first_nothing_is_left(artifact: Path, root: Path, victim: 
             assert not [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(root) in line]
 
 
-def test_killed_at_random_moments_nothing_is_left(artifact: Path, root: Path) -> None:
+@pytest.mark.parametrize("prefix", [(), REFUSED], ids=["as it is", "no namespaces"])
+def test_killed_at_random_moments_nothing_is_left(artifact: Path, root: Path, prefix: tuple[str, ...]) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     dice = random.Random(seed)
     for _ in range(20):
-        with Zygote() as zygote:
+        with Zygote(prefix=prefix) as zygote:
             zygote.load(artifact)
             container = zygote.create(root, EVERYTHING)
             null = os.open(os.devnull, os.O_RDWR)

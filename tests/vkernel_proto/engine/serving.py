@@ -55,6 +55,10 @@ class Running:
     def records(self, event: str | None = None) -> list[dict[str, Any]]:
         return records(self.log, event)
 
+    def in_force(self) -> set[str]:
+        """What its containers have, as the vkernel recorded it."""
+        return set(self.last("create")["in_force"].split())
+
     def last(self, event: str) -> dict[str, Any]:
         return self.records(event)[-1]
 

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from recompiler.run import Plan, execute_bundle
 from tests.bundles import TestBundle
+from tests.csrc.engine.conftest import need, need_ordinary_user
 from tests.testbed import recompiler
 from tests.vkernel_proto.engine.serving import NULL, Running, eventually, records, serving
 from vkernel_proto.cli import main as vkernel
@@ -69,7 +70,9 @@ def test_run_over_another_root_and_over_none(bundle: TestBundle, tmp_path: Path)
     root = tmp_path / "root"
     shutil.copytree(bundle.rootfs, root)
     (root / "mark").write_text("here\n")
-    assert run(bundle, "--root", root, "BUNDLE", "--", "guest", "cat", "/mark").stdout == b"here\n"
+    options = ["--audit", tmp_path / "log", "--root", root]
+    assert run(bundle, *options, "BUNDLE", "--", "guest", "cat", "/mark").stdout == b"here\n"
+    need(set(records(tmp_path / "log", "create")[0]["in_force"].split()), "overlay")
     assert run(bundle, "--root", root, "BUNDLE", "--", "guest", "put", "/mark", "x").stdout == b"ok\n"
     assert (root / "mark").read_text() == "here\n"  # written to the container's own memory
     bare = tmp_path / "bare"
@@ -162,6 +165,7 @@ def test_ps_lists_one_container_or_all(container: Running) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests ran as an ordinary user already")
 def test_an_ordinary_user_runs_a_bundle_too(bundle: TestBundle, tmp_path: Path) -> None:
+    need_ordinary_user()
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_uid == 0 and folder != Path("/tmp"):
             folder.chmod(folder.stat().st_mode | 0o055)

@@ -12,6 +12,7 @@ import pytest
 
 from recompiler.errors import Error
 from tests.bundles import TestBundle
+from tests.csrc.engine.conftest import need
 from tests.vkernel_proto.engine.serving import NULL, Running, output
 from vkernel_proto.stub.control import Control, Denied
 
@@ -98,6 +99,7 @@ def test_exec_gives_the_verdict_alone(running: Running, bundle: TestBundle) -> N
 
 
 def test_a_file_that_a_guest_writes_or_changes_is_no_program(running: Running) -> None:
+    need(running.in_force(), "overlay")
     control = running.control("two")
     assert output(control, "guest", "put", "/bin/new", "any") == (0, b"ok\n")
     assert output(control, "guest", "put", "/bin/wc", "changed") == (0, b"ok\n")
@@ -111,6 +113,7 @@ def test_a_file_that_a_guest_writes_or_changes_is_no_program(running: Running) -
 
 
 def test_two_containers_of_one_bundle_share_no_files_and_no_pids(running: Running) -> None:
+    need(running.in_force(), "overlay", "pid_ns")
     one, two = running.control("one"), running.control("two")
     assert output(one, "guest", "put", "/mine", "1")[1] == b"ok\n"
     assert output(two, "guest", "cat", "/mine") == (1, b"No such file or directory\n")

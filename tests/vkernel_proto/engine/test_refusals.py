@@ -17,6 +17,7 @@ from blake3 import blake3
 from recompiler.errors import Error
 from recompiler.signing.append import Claims, Inputs, append
 from tests.bundles import TARGET, TestBundle
+from tests.csrc.engine.conftest import need
 from tests.testbed import Signer, recompiler
 from tests.vkernel_proto.engine.serving import Running, output, records, serving
 from vkernel_proto.engine import plane
@@ -115,6 +116,7 @@ def assert_refused(running: Running, path: str, reason: str, claim: dict[str, st
 
 def test_a_file_that_a_guest_injected_does_not_run(bundle: TestBundle, tmp_path: Path) -> None:
     with serving(bundle, tmp_path, "one") as running:
+        need(running.in_force(), "overlay")
         control = running.control()
         assert output(control, "guest", "echo", "here") == (0, b"here\n")
         # A guest has no chmod: it takes the execute bit of a program that it moves away.
