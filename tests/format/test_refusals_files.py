@@ -367,7 +367,7 @@ def test_a_key_store_that_is_rewritten_all_the_time_is_never_misread(folder: Pat
 
 LIMITED = """
 import resource, signal, sys
-from recompiler import files
+from recompiler.format import files
 from recompiler.errors import Error
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))

@@ -21,8 +21,9 @@ from recompiler.format.keystore import KeyStore
 from tests.format import builder as b
 from tests.format.builder import MAGIC, NOW, executable, key, small_store
 from tests.format.verdicts import OK, outcome, verdict
+from tests.testbed import ROOT
 
-STUBS = Path(verify.__file__).parent / "stubs"
+STUBS = ROOT / "tools" / "recompiler" / "stubs"
 ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410, section 10.1
 
 

@@ -154,7 +154,7 @@ def limited(what: str, memory: int = 1 << 29) -> str:
     """A child's program that reads argv[1] with little address space; prints what the reader said."""
     return f"""
 import resource, sys
-from recompiler import oci, tree
+from recompiler.image import read, tree
 from recompiler.errors import Error
 resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))
 {what}

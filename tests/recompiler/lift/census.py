@@ -189,7 +189,8 @@ counts are of Debian 12's files (`tests/recompiler/lift/census.tsv`).
 tests: registers, vectors, the x87's stack and words, memory, the flags that the manual defines, faults
 (`tests/recompiler/lift/oracle`). `make test` runs a few instructions and states of each form, `make figures` 12
 instructions and 2,000 states of each, with all flags wanted and with each flag alone. Random functions of a few blocks
-show the same of instructions together: what one leaves to the next, with the liveness and the control flow that emission makes of them.
+show the same of instructions together: what one leaves to the next, with the liveness and the control flow that
+emission makes of them.
 What is left out stands with its reason in `tests/recompiler/lift/oracle/exclusions.py`; what the manual leaves to each
 CPU is not compared, and approximations are compared by the manual's bounds (`defined.py`, `states.py`, `x87.h` there).
 

@@ -17,7 +17,7 @@ FLAGS = (
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """tests/recompiler/cli/lift_command/small.c as a static executable."""
+    """tests/recompiler/lift/command/small.c as a static executable."""
     return _built(tmp_path_factory.mktemp("small") / "small", ["-static"])
 
 
