@@ -43,7 +43,7 @@ test: build ## the tests (under five minutes on two cores, in two halves at once
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-making test-running
 
 # What makes blobs, and all else: halves that take about as long.
-MAKING := $(addprefix tests/,examples lift merge pipeline recompiler)
+MAKING := $(addprefix tests/,examples recompiler)
 test-making test-running:
 	@$(PY) -m pytest -q -p no:cacheprovider $(if $(filter %making,$@),$(MAKING),$(MAKING:%=--ignore=%))
 
