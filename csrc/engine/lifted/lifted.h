@@ -98,7 +98,7 @@ int stack_make(const struct program *p, char *const argv[], char *const envp[], 
 void cpuid_of(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* ---- window.c: this machine's syscalls */
-/* A signal for the guest is stored, and all others are blocked: signal.c's, for no call to begin then. */
+/* signal.c sets it while it holds a signal for the guest and has all others blocked: no call begins then. */
 extern __thread volatile sig_atomic_t signal_waiting;
 /* The kernel's value or -errno. Not begun, or to be begun again, because a signal waits: SYS_RESTART. */
 int64_t host_syscall(int64_t nr, const uint64_t arg[6]);
@@ -121,8 +121,8 @@ struct birth { /* of a thread: what is not as in the one that makes it */
 };
 int64_t thread_create(const struct birth *birth); /* its id, or -EAGAIN */
 void thread_clear_tid(uint64_t address);
-/* Outside the module: gives the turn away, and waits for the next. pass: that is not before somebody else who wants one
- * has had it. */
+/* Both are for a thread outside the module. thread_give keeps its registers; with pass it returns when somebody else
+ * who wants a turn has had it. thread_take waits for a turn, with the same registers. */
 void thread_give(int pass);
 void thread_take(void);
 int thread_should_give(void); /* others have wanted a turn for a while */
