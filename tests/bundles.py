@@ -84,7 +84,7 @@ def make_bundle(
         manifest.build(merged.data, name=name, allow=allow, **limits), max_depth=16, code="E_INTERNAL"
     )
     document["entries"] = entries
-    document["aot"] = [bundle.artifact_row(TARGET, artifact)]
+    document["aot"] = [aot.artifact_row(TARGET, artifact)]
     (folder / bundle.MODULE).write_bytes(merged.data)
     (folder / "manifest.json").write_bytes(strictjson.dumps(document))
     (folder / bundle.artifact_name(TARGET)).write_bytes(artifact)

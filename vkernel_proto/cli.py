@@ -17,9 +17,10 @@ from recompiler.errors import Error
 from recompiler.format.keystore import DEFAULT_PATH
 from vkernel_proto import audit as audit_log
 from vkernel_proto.engine.server import BundleConfig, BundleServer
-from vkernel_proto.stub.control import Control
-from vkernel_proto.stub.core import Config, check_cid
+from vkernel_proto.stub.core import Config
 from vkernel_proto.stub.server import VKernel
+from vkernel_proto.wire.cid import check_cid
+from vkernel_proto.wire.client import Control
 
 RUN_DIR: Final = Path("/run/vkernel")
 EXIT_CODES: Final = """\b

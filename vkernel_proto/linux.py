@@ -1,7 +1,7 @@
 """In: the name of a Linux syscall and its arguments. Out: the kernel's value, or -errno; the GIL is released meanwhile.
 
 Only what Python's os module cannot say (openat2, renameat2, ppoll with nanoseconds, raw sockaddrs, ...) goes this way.
-The numbers are this machine's; the numbers on the wire (vkernel_proto/stub/syscalls.py) are x86-64's everywhere.
+The numbers are this machine's; the numbers on the wire (vkernel_proto/wire/syscalls.py) are x86-64's everywhere.
 """
 
 from __future__ import annotations

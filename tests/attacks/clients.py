@@ -13,7 +13,7 @@ from typing import Any
 
 from recompiler.errors import Error
 from recompiler.format import strictjson
-from vkernel_proto.stub.control import Control
+from vkernel_proto.wire.client import Control
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from recompiler import native
+from recompiler.both import verify_both
 from recompiler.errors import Error
 from recompiler.format import verify
 from recompiler.format.keystore import KeyStore
@@ -23,7 +24,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def both(file: Path) -> verify.Verified:
-    return verify.verify_both(file, STORE, now=b.NOW, load=True)
+    return verify_both(file, STORE, now=b.NOW, load=True)
 
 
 def test_both_readers_accept_a_good_file(file: Path) -> None:
@@ -40,10 +41,10 @@ def test_a_common_refusal_is_the_verdict(file: Path) -> None:
 
 def test_a_missing_store_is_a_verdict_of_stage_5(file: Path, tmp_path: Path) -> None:
     with pytest.raises(Error, match="E_KEYS_OPEN"):
-        verify.verify_both(file, tmp_path / "none", now=b.NOW)
+        verify_both(file, tmp_path / "none", now=b.NOW)
     file.write_bytes(b.small()[:-1])
     with pytest.raises(Error, match="E_NO_TRAILER"):
-        verify.verify_both(file, tmp_path / "none", now=b.NOW)
+        verify_both(file, tmp_path / "none", now=b.NOW)
 
 
 def test_a_c_reader_that_accepts_more_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

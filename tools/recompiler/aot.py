@@ -9,7 +9,9 @@ from __future__ import annotations
 import platform
 import struct
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from blake3 import blake3
 
 from recompiler.errors import Error
 
@@ -73,6 +75,12 @@ def settings(target: str) -> str:
     """The manifest's `settings`: every setting and CPU feature, in the order of the tables. Raises Error (E_USAGE)."""
     _, features = _target(target)
     return " ".join([*(f"{name}={value}" for name, value in SETTINGS), *features])
+
+
+def artifact_row(target: str, data: bytes) -> dict[str, Any]:
+    """The manifest's row of `aot` for an artifact that was made here and now."""
+    made = {"engine": engine(), "settings": settings(target)}
+    return {"target": target, **made, "blake3": blake3(data).hexdigest(), "size": len(data)}
 
 
 def header() -> str:

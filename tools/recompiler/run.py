@@ -21,8 +21,9 @@ from typing import NoReturn
 
 import vkernel_proto
 from recompiler import memfd
+from recompiler.both import verify_both
 from recompiler.errors import Error
-from recompiler.format import files, verify
+from recompiler.format import files
 from recompiler.format.keystore import KeyStore
 from vkernel_proto.controller import Denied
 from vkernel_proto.engine import private
@@ -133,7 +134,7 @@ def execute(plan: Plan) -> NoReturn:
     store = KeyStore.open(plan.pubkeys, default_store=plan.default_store)
     connection = _start_private_vkernel(plan, store) if plan.run_dir is None else None
     copy = sealed_copy(plan.path)
-    verify.verify_both(copy, plan.pubkeys, default_store=plan.default_store)
+    verify_both(copy, plan.pubkeys, default_store=plan.default_store)
     socket_fd = None
     if connection is not None:
         os.set_inheritable(connection.fileno(), True)

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recompiler import aot, memfd
+from recompiler.both import verify_both
 from recompiler.errors import Error
-from recompiler.format import bundle, verify
+from recompiler.format import bundle
 from recompiler.format.keystore import DEFAULT_PATH, KeyStore
 from recompiler.format.source import FileSource, digest
 from recompiler.format.trailer import AOT, DETACHED, Section
@@ -74,7 +75,7 @@ def _verify(
     signature: Path, store: KeyStore | Path, default_store: bool, now: int | None, fds: Mapping[int, int]
 ) -> Verified:
     try:
-        return verify.verify_both(signature, store, default_store=default_store, now=now, section_fds=fds)
+        return verify_both(signature, store, default_store=default_store, now=now, section_fds=fds)
     except Error as error:
         if error.code == "E_OPEN" and AOT not in fds and "section AOT" in error.message:
             raise _missing(signature.parent, "its AOT artifact is not there") from error

@@ -12,7 +12,7 @@ from typing import Final
 from recompiler.errors import Error
 from recompiler.format import netrule
 from recompiler.format.manifest import Policy
-from vkernel_proto.stub.syscalls import TABLE
+from vkernel_proto.wire.syscalls import SYSCALLS
 
 RECORD: Final = struct.Struct("<IHHQ6q")
 CONTAINER: Final = struct.Struct("<64sQQIIIIII")
@@ -36,7 +36,7 @@ FORCE_NAMES: Final = (
 )
 FORCE: Final = {name: 1 << bit for bit, name in enumerate(FORCE_NAMES)}
 
-_NUMBERS: Final = {row.name: row.nr for row in TABLE}
+_NUMBERS: Final = {call.name: call.nr for call in SYSCALLS}
 _CUT: Final = int(socket.MSG_TRUNC)  # an int: & of the enum costs 10 us
 _SPACE: Final = socket.CMSG_SPACE(4 * 4)
 _ROOM: Final = 1 << 13  # bytes of the longest record that the engine sends: its texts are short

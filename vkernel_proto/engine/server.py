@@ -6,7 +6,7 @@ How a program uses it:
     server.listen("demo")       # the container is made, then the socket appears
     server.run()                # until stop(), from a signal handler or another thread
 
-and a client: vkernel_proto.stub.control.Control(run_dir, "demo"), with spawn, wait, exec, signal, ps, info and stop; or
+and a client: vkernel_proto.wire.client.Control(run_dir, "demo"), with spawn, wait, exec, signal, ps, info and stop; or
 `vkernel serve --bundle BUNDLE --cid demo` and `recompiler exec demo -- ARGV`.
 """
 

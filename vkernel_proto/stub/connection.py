@@ -16,22 +16,24 @@ from recompiler.errors import Error
 from recompiler.format import strictjson
 from recompiler.format.verify import Verified
 from vkernel_proto.signals import SIGNAL_MAX
-from vkernel_proto.stub import control, syscalls
-from vkernel_proto.stub.core import Core, Guest, check_cid
+from vkernel_proto.stub import control
+from vkernel_proto.stub.core import Core, Guest
 from vkernel_proto.stub.process import Exited, Process
 from vkernel_proto.wire import messages
+from vkernel_proto.wire.cid import check_cid
 from vkernel_proto.wire.frames import LENGTH_MAX, REPLY, BinaryCodec, Call
 from vkernel_proto.wire.json_codec import JsonCodec, check_fields, decode, decode_bytes, read_line
 from vkernel_proto.wire.peer import Peer, open_peer
 from vkernel_proto.wire.stream import Stream
+from vkernel_proto.wire.syscalls import SYSCALLS
 
 HELLO_SLACK: Final = 4096  # the hello line beside the manifest
 HELLO_MAX: Final = (90 << 20) + HELLO_SLACK  # docs/wire.md; what a denied guest may still send
 HELLO_GUEST: Final = {"type": str, "version": int, "cid": str, "encoding": str, "statement": str, "manifest": str}
 HELLO_CONTROL: Final = {"type": str, "version": int, "cid": str, "role": str}
 
-TABLE: Final = {row.name: (row.nr, row.letters) for row in syscalls.BY_NUMBER.values()}
-STRINGS: Final = {row.nr: row.strings for row in syscalls.BY_NUMBER.values() if row.strings}
+TABLE: Final = {call.name: (call.nr, call.letters) for call in SYSCALLS}
+STRINGS: Final = {call.nr: strings for call in SYSCALLS if (strings := call.letters.count("s"))}
 
 
 class Connection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from vkernel_proto.verdict import ExecutableVerifier, KeyFile
 from vkernel_proto.wire.peer import PeerVerifier
 from vkernel_proto.wire.stream import Stream
 
-CID: Final = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9_.-]{0,62}")
 CONTAINERS_MAX: Final = 1024
 # What a peer or an operator learns of when it is on disk, not before.
 ACKNOWLEDGED: Final = frozenset({"deny", "drop", "exit", "stop"})
@@ -47,12 +45,6 @@ class Config:
     send_timeout: float = 10.0
     stop_timeout: float = 2.0
     peer_verifier: PeerVerifier | None = None  # None: verify the peer's executable; another one is for tests
-
-
-def check_cid(cid: str) -> None:
-    """Raises Error (E_SOCK_ID) for what is not a container id."""
-    if not CID.fullmatch(cid):
-        raise Error("E_SOCK_ID", f"container id {cid[:64]!r} is not [a-z0-9][a-z0-9_.-]{{0,62}} without two dots")
 
 
 class Encoder(Protocol):

@@ -16,8 +16,9 @@ from typing import Any, Final
 from recompiler.errors import Error
 from recompiler.format import strictjson
 from vkernel_proto.stub.connection import Connection, check_stamped
-from vkernel_proto.stub.core import Config, Core, check_cid
+from vkernel_proto.stub.core import Config, Core
 from vkernel_proto.wire import peer, stream
+from vkernel_proto.wire.cid import check_cid
 from vkernel_proto.wire.listener import Listener
 
 PAUSE: Final = 0.05  # seconds without accepting when the host has no more fds or threads

@@ -16,8 +16,8 @@ from typing import Final
 
 from recompiler.errors import Error
 from recompiler.format.source import check_closed
-from vkernel_proto.stub.core import check_cid
 from vkernel_proto.wire import stream
+from vkernel_proto.wire.cid import check_cid
 
 BACKLOG: Final = 128
 PATH_MAX: Final = 107  # bytes of sockaddr_un.sun_path without its NUL, unix(7)

@@ -22,8 +22,8 @@ from tests.bundles import TestBundle
 from tests.csrc.engine.client import FORCE, ROOT, TTY, Container
 from tests.csrc.engine.served import VKEXEC, Served, serving
 from tests.testbed import eventually
-from vkernel_proto.stub.control import Control
 from vkernel_proto.stub.syscalls import TABLE
+from vkernel_proto.wire.client import Control
 
 
 @pytest.fixture(scope="module")

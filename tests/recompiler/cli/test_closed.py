@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from engine.served import VKEXEC, Served, serving
 
 from recompiler.lift.object.objectrun import HOST
 from tests.bundles import BUILT, TestBundle, make_bundle
+from tests.csrc.engine.served import VKEXEC, Served, serving
 from tests.testbed import Signer, recompiler
 
 SOURCE = Path(__file__).with_name("told.c")

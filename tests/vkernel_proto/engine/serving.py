@@ -18,7 +18,7 @@ from tests import testbed
 from tests.bundles import TestBundle
 from vkernel_proto import audit
 from vkernel_proto.engine.server import BundleConfig, BundleServer
-from vkernel_proto.stub.control import Control
+from vkernel_proto.wire.client import Control
 
 PATIENCE = 20.0
 NULL = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

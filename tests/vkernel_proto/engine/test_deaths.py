@@ -21,7 +21,7 @@ from tests.testbed import alive
 from tests.vkernel_proto.engine.serving import NULL, Running, eventually, output, records, serving
 from vkernel_proto import audit
 from vkernel_proto.engine import cgroups
-from vkernel_proto.stub.control import Control
+from vkernel_proto.wire.client import Control
 
 NULLS = (NULL, NULL, NULL)
 ID = f"one-{os.getpid()}"  # groups are the machine's: others may run these tests too

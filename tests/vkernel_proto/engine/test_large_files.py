@@ -11,7 +11,7 @@ import pytest
 from tests.bundles import TestBundle
 from tests.vkernel_proto.engine.serving import NULL, Running, eventually, output, serving
 from vkernel_proto.hashes import LARGE
-from vkernel_proto.stub.control import Control
+from vkernel_proto.wire.client import Control
 
 GIANTS = 16  # each another file: the verdict on one is not remembered for the next
 SIZE = 5 * LARGE

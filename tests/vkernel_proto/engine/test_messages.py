@@ -14,7 +14,7 @@ from recompiler.errors import Error
 from tests.bundles import TestBundle
 from tests.csrc.engine.conftest import need
 from tests.vkernel_proto.engine.serving import NULL, Running, output
-from vkernel_proto.stub.control import Control, Denied
+from vkernel_proto.wire.client import Control, Denied
 
 NULLS = (NULL, NULL, NULL)
 

@@ -22,7 +22,7 @@ from tests.testbed import Signer, recompiler
 from tests.vkernel_proto.engine.serving import Running, output, records, serving
 from vkernel_proto.engine import plane
 from vkernel_proto.engine.server import BundleConfig, BundleServer
-from vkernel_proto.stub.control import Denied
+from vkernel_proto.wire.client import Denied
 
 STRANGE = b"\0asm\x01\0\0\0 not of the image"
 UNSIGNED_SCRIPT = b"#!/bin/guest echo\n# nobody signed this\n"

@@ -14,7 +14,7 @@ import pytest
 from recompiler.errors import Error
 from tests.vkernel_proto.stub.fake_stub import Served
 from vkernel_proto import signals
-from vkernel_proto.stub.control import Control
+from vkernel_proto.wire.client import Control
 
 PYTHONPATH = os.pathsep.join(sys.path)
 # A guest of its own process: says hello, reports, and waits for what comes.

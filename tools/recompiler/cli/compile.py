@@ -40,7 +40,7 @@ def command(target: str | None, document: Path | None, force: bool, output: Path
     artifact = aot.compile_module(data, target)
     files.write_file(output, [artifact], force=force, inputs=inputs)
     if document is not None and text is not None:
-        files.write_file(document, [manifest.with_artifact(text, bundle.artifact_row(target, artifact))], force=True)
+        files.write_file(document, [manifest.with_artifact(text, aot.artifact_row(target, artifact))], force=True)
     click.echo(f"{output}: {len(artifact)} bytes for {target}, {aot.engine()}")
 
 

@@ -11,7 +11,7 @@ import click
 from recompiler.cli.run import environment
 from recompiler.errors import Error
 from vkernel_proto.engine.zygote import VKEXEC
-from vkernel_proto.stub.core import check_cid
+from vkernel_proto.wire.cid import check_cid
 
 
 @click.command(

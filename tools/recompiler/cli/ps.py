@@ -10,8 +10,8 @@ import click
 
 from recompiler.cli import options, printable
 from recompiler.errors import Error
-from vkernel_proto.stub.control import Control
-from vkernel_proto.stub.core import check_cid
+from vkernel_proto.wire.cid import check_cid
+from vkernel_proto.wire.client import Control
 
 
 @click.command("ps", epilog="Example: recompiler ps demo --json")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recompiler.both import verify_both
 from recompiler.cli import options, printable
 from recompiler.cli.table import columns, timestamp, two_columns
 from recompiler.errors import Error
@@ -49,7 +50,7 @@ def command(
         proof = None
         try:
             with bundle.open_sections(path, given) as fds:
-                verified = verify.verify_both(
+                verified = verify_both(
                     path, pubkeys or keystore.DEFAULT_PATH, default_store=pubkeys is None, load=routes, section_fds=fds
                 )
             if strict:

@@ -9,11 +9,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from blake3 import blake3
-
-from recompiler import aot
 from recompiler.errors import Error
 from recompiler.format import files, trailer
 from recompiler.format.source import FileSource
@@ -35,12 +32,6 @@ def signature_of(path: Path) -> Path:
 def artifact_name(target: str) -> str:
     """The file of a bundle's AOT artifact."""
     return f"container.{target}.cwasm"
-
-
-def artifact_row(target: str, data: bytes) -> dict[str, Any]:
-    """The manifest's row of `aot` for an artifact that was made here and now."""
-    settings = {"engine": aot.engine(), "settings": aot.settings(target)}
-    return {"target": target, **settings, "blake3": blake3(data).hexdigest(), "size": len(data)}
 
 
 @contextmanager

@@ -148,24 +148,6 @@ def verify_bytes(data: bytes, store: Store, *, now: int | None = None, load: boo
     return verify_source(BytesSource(data), store, now=now, load=load)
 
 
-def verify_both(
-    file: int | str | os.PathLike[str],
-    store: KeyStore | str | os.PathLike[str],
-    *,
-    default_store: bool = False,
-    now: int | None = None,
-    load: bool = False,
-    section_fds: Mapping[int, int] | None = None,
-) -> Verified:
-    """Verifies a path or descriptor with this reader and with the C one; both read the store themselves.
-
-    Raises Error: their common verdict, or E_DISAGREE that names both.
-    """
-    from recompiler import both  # the only road from here to the C library
-
-    return both.verify_both(file, store, default_store=default_store, now=now, load=load, section_fds=section_fds)
-
-
 def require_all(verified: Verified) -> None:
     """Refuses a verified file of which some signature does not count. Raises Error: the trust verdict it gives."""
     for report in verified.keys:

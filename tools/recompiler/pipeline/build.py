@@ -86,7 +86,7 @@ def build(order: Order, progress: Callable[[str], None] = lambda _: None) -> Bui
             progress(f"compile for {order.target}")
             artifact = aot.compile_module(merged.data, order.target)
             files.write_file(made / bundle.artifact_name(order.target), [artifact])
-            rows.append(bundle.artifact_row(order.target, artifact))
+            rows.append(aot.artifact_row(order.target, artifact))
         progress("manifest, rootfs")
         text = manifest.build(
             merged.data,
