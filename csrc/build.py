@@ -41,6 +41,7 @@ WINGS = {
         "wasi",
         "sandbox",
         "engine",
+        "engine/control",
         "engine/wasmtime",
         "engine/kind/wasi",
         "engine/linux/wasi",

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "engine/container.h"
+#include "engine/control/container.h"
 #include "engine/kind/wasi/kind.h"
 #include "engine/wasmtime/api.h"
 

@@ -28,7 +28,7 @@ OPEN_FILES_MIN: Final = 16
 MEMORY_MAX: Final = 1 << 40
 DISK_BYTES: Final = 64 << 20  # of an overlay, when CREATE says 0
 
-# enum in_force of csrc/engine/container.h, bit by bit
+# enum in_force of csrc/engine/control/container.h, bit by bit
 FORCE_NAMES: Final = (
     *("user_ns", "mount_ns", "pid_ns", "net_ns", "ipc_ns", "uts_ns", "root", "chroot", "overlay", "no_devices"),
     *("landlock_files", "landlock_net", "landlock_scope", "no_capabilities", "no_new_privileges", "seccomp"),

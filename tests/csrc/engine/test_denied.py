@@ -125,4 +125,4 @@ def test_the_bounds_are_those_of_the_header() -> None:
     assert re.search(rf"DENIED_SIZE = {DENIED_SIZE},", header)
     assert re.search(rf"DENIED_RULES = {DENIED_RULES},", header)
     assert "DENIED_MOST = DENIED_RULES + 64," in header
-    assert f"CONTROL_DENIED = {DENIED:#06x}" in (ROOT / "csrc/engine/control.h").read_text()
+    assert f"CONTROL_DENIED = {DENIED:#06x}" in (ROOT / "csrc/engine/control/control.h").read_text()

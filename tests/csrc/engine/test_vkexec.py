@@ -332,6 +332,6 @@ def test_what_wasi_asks_of_a_backend_is_not_refused_by_this_one() -> None:
 
 
 def test_the_bits_in_force_are_those_of_the_header() -> None:
-    header = (ROOT / "csrc/engine/container.h").read_text()
+    header = (ROOT / "csrc/engine/control/container.h").read_text()
     found = re.findall(r"FORCE_([A-Z_]+) = 1 << (\d+)", header)
     assert {name.lower(): 1 << int(place) for name, place in found} == FORCE

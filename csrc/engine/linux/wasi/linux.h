@@ -3,7 +3,7 @@
 #define LINUX_WASI_H
 
 #include "base/sys.h"
-#include "engine/container.h"
+#include "engine/control/container.h"
 
 enum { SYS_NEEDS = 6, SYS_FDS = 65536, SYS_NUMBERS = 512 };
 

@@ -1,5 +1,5 @@
 /* In: a control socket. Out: its records, checked for their frame; what they mean is zygote.c's and container.c's. */
-#include "engine/control.h"
+#include "engine/control/control.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "engine/control.h"
+#include "engine/control/control.h"
 
 enum in_force { /* docs/engine.md names and explains them */
                 FORCE_USER_NS = 1 << 0,
