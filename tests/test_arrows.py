@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.testbed import ROOT
+from tests.testbed import ROOT, tracked
 
 # csrc -> recompiler formats -> vkernel_proto -> recompiler commands. (importers, what they may not import, why)
 ARROWS = [
@@ -28,15 +27,6 @@ LONG_FILES: dict[str, str] = {}
 
 SOURCE_SUFFIXES = {".py", ".c", ".h", ".zig", ".md", ".toml", ".sh", ".wat", ".yml", ""}
 LINE_LIMIT = 500
-
-
-def tracked() -> list[Path]:
-    """The files of the checkout, as git names them; without git, all of the source folders."""
-    result = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
-    names = result.stdout.decode().split("\0")[:-1]
-    if result.returncode == 0 and names:
-        return [ROOT / name for name in names if (ROOT / name).is_file()]
-    return [path for path in ROOT.rglob("*") if path.is_file() and not {".venv", "build"} & set(path.parts)]
 
 
 def module_name(path: Path) -> str:

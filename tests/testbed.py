@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,34 @@ def run_guest(
 ) -> subprocess.CompletedProcess[bytes]:
     """`recompiler run` with the test's key store; the status is the program's own."""
     return recompiler("run", "--pubkeys", signer.pubkeys, *options, program, *arguments, check=False, **more)
+
+
+def tracked() -> list[Path]:
+    """The files of the checkout that are no product of it, as git names them; without git, by .gitignore as it stands.
+
+    An unpacked archive is no repository, and may lie in another one, which knows nothing of it.
+    """
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names: list[str] = []
+    if shutil.which("git") and (ROOT / ".git").exists():
+        names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split("\0")[:-1]
+    if not names:
+        rules = (ROOT / ".gitignore").read_text().split()
+        every = (str(path.relative_to(ROOT)) for path in ROOT.rglob("*"))
+        names = [name for name in every if not name.startswith(".git/") and not _ignored(name, rules)]
+    return sorted(ROOT / name for name in names if (ROOT / name).is_file())
+
+
+def _ignored(name: str, rules: list[str]) -> bool:
+    """The last rule that a path or a directory above it matches, gitignore(5); a rule is anchored or a name alone."""
+    found = False
+    prefixes = [name, *map(str, Path(name).parents)][:-1]
+    for rule in rules:
+        pattern = rule.lstrip("!").strip("/")
+        subjects = prefixes if "/" in rule.lstrip("!").rstrip("/") else [Path(prefix).name for prefix in prefixes]
+        if any(fnmatchcase(subject, pattern) for subject in subjects):
+            found = not rule.startswith("!")
+    return found
 
 
 def eventually(condition: Callable[[], bool], patience: float = 10.0) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,22 +12,10 @@ import pytest
 from recompiler.cli import COMMANDS
 from recompiler.cli import recompiler as recompiler_command
 from recompiler.errors import CODES
-from tests.testbed import ROOT
+from tests.testbed import ROOT, tracked
 from vkernel_proto.cli import main as vkernel_command
 
-
-def pages() -> list[Path]:
-    """The Markdown files of the checkout, as git names them; without git, all outside of hidden folders and build/."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    names = found.stdout.decode().split("\0")[:-1]
-    if found.returncode != 0:
-        every = (path.relative_to(ROOT) for path in ROOT.rglob("*.md"))
-        names = [str(path) for path in every if path.parts[0] != "build" and not path.parts[0].startswith(".")]
-    return sorted(ROOT / name for name in names if (ROOT / name).is_file())
-
-
-PAGES = pages()
+PAGES = [path for path in tracked() if path.suffix == ".md"]
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 

@@ -73,7 +73,8 @@ def environment(plan: Plan, inherited: Mapping[str, str], socket_fd: int | None)
     if plan.run_dir is not None:
         env[f"{CONTROL}RUN_DIR"] = str(plan.run_dir.absolute())
     if not plan.default_store:
-        env[f"{CONTROL}PUBKEYS"] = str(plan.pubkeys.absolute())  # read by development builds only
+        # Read by development builds only. As it was given: nobody looks at what is above a relative path.
+        env[f"{CONTROL}PUBKEYS"] = str(plan.pubkeys)
     return env
 
 
