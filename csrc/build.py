@@ -30,7 +30,7 @@ BUILD = Path(os.environ.get("RECOMPILER_BUILD_DIR", ROOT / "build"))
 PACKAGE = ROOT / "tools" / "recompiler"
 VERSION = "0.1.0"
 
-# A product is made of whole wings: folders of csrc/ whose *.c files all belong to it. tests/test_arrows.py holds which
+# A product is made of whole wings: folders of csrc/ whose *.c files all belong to it. tests/house holds which
 # wing may use which.
 WINGS = {
     "native": ("base", "format", "wire"),
