@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from recompiler.wasm import leb
-from recompiler.wasm.model import I32, FuncType
+from recompiler.wasm.model import I32, VOID, FuncType
 from recompiler.wasm.opcodes import BY_NAME
 from recompiler.wasm.rewriter import Linked
 
 EXPORT: Final = b"_dispatch"
 ENTRY_TYPE: Final = FuncType((I32, I32), (I32,))
 DISPATCH_TYPE: Final = FuncType((I32, I32, I32), (I32,))
-VOID: Final = 0x40
 _SIGNED: Final = "iI"
 
 

@@ -3,50 +3,15 @@
 from __future__ import annotations
 
 import re
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from recompiler.merge import dispatch, names, routes
 from recompiler.merge.routes import Route
-from recompiler.wasm import model, reader, scan
+from recompiler.wasm import model, reader, scan, wat
 from recompiler.wasm.leb import Cursor
-from recompiler.wasm.model import FUNC, TABLE, FuncType, ValueType
+from recompiler.wasm.model import FUNC, TABLE, FuncType
 
-_VALUE_TYPES: Final[dict[ValueType, str]] = {
-    model.I32: "i32",
-    model.I64: "i64",
-    model.F32: "f32",
-    model.F64: "f64",
-    model.V128: "v128",
-    0x70: "funcref",
-    0x6F: "externref",
-    0x69: "exnref",
-}
-# Letters of opcodes.py -> index space of what is printed by name.
-_NAMED: Final = {
-    "f": FUNC,
-    "r": FUNC,
-    "t": model.TYPE,
-    "T": TABLE,
-    "S": TABLE,
-    "g": model.GLOBAL,
-    "M": model.MEMORY,
-    "d": model.DATA,
-    "e": model.ELEMENT,
-}
-PLAIN: Final[dict[str, Callable[[Cursor], str]]] = {
-    "x": lambda cursor: str(cursor.u32()),
-    "i": lambda cursor: str(cursor.s32()),
-    "I": lambda cursor: str(cursor.s64()),
-    "4": lambda cursor: struct.unpack("<f", cursor.take(4))[0].hex(),
-    "8": lambda cursor: struct.unpack("<d", cursor.take(8))[0].hex(),
-    "v": lambda cursor: "i8x16 " + " ".join(map(str, cursor.take(16))),
-    "h": lambda cursor: {-16: "func", -17: "extern", -23: "exn"}.get(value := cursor.s33(), str(value)),
-    "b": lambda cursor: "" if cursor.byte() == dispatch.VOID else "...",
-}
-# Immediates that the text has in the other order than the bytes.
-_REVERSED: Final = ("tT", "dM", "eS")
 _PLAIN_NAME: Final = re.compile(r"[\w!#$%&'*+\-./:<=>?@\\^`|~]+", re.ASCII)
 
 
@@ -81,12 +46,12 @@ class _Printer:
         body = self.module.bodies[index - self.module.imported(FUNC)]
         cursor = Cursor(self.module.data, body.start, body.end)
         for _ in range(cursor.u32()):
-            yield f"  (local {cursor.u32()} of {_VALUE_TYPES.get(scan.value_type(cursor, []), '...')})"
+            yield f"  (local {cursor.u32()} of {wat.TYPE_NAMES.get(scan.value_type(cursor, []), '...')})"
         depth = 1
         while cursor.at < body.end - 1:
             opcode = scan.opcode(cursor)
             words = [self._immediate(letter, cursor) for letter in opcode.immediates]
-            if opcode.immediates in _REVERSED:
+            if opcode.immediates in wat.REVERSED:
                 words.reverse()
             depth -= opcode.name in ("end", "else")
             yield "  " * max(depth, 1) + " ".join([opcode.name, *filter(None, words)])
@@ -94,12 +59,12 @@ class _Printer:
         yield ")"
 
     def _immediate(self, letter: str, cursor: Cursor) -> str:
-        if letter in _NAMED:
-            name = self._name(_NAMED[letter], cursor.u32())
+        if letter in wat.NAMED:
+            name = self._name(wat.NAMED[letter], cursor.u32())
             return f"(type {name})" if letter == "t" else name
-        if letter not in PLAIN:
+        if letter not in wat.PLAIN:
             raise cursor.fail("an instruction that no entry has")
-        return PLAIN[letter](cursor)
+        return wat.PLAIN[letter](cursor)
 
     def _name(self, space: int, index: int) -> str:
         text = self.names.get((space, index))
@@ -118,5 +83,5 @@ def _quoted(text: str) -> str:
 def _signature(type_: FuncType) -> str:
     sides = (("param", type_.params), ("result", type_.results))
     return "".join(
-        f" ({word} {' '.join(_VALUE_TYPES.get(each, '...') for each in types)})" for word, types in sides if types
+        f" ({word} {' '.join(wat.TYPE_NAMES.get(each, '...') for each in types)})" for word, types in sides if types
     )

@@ -44,6 +44,7 @@ FUNCREF: Final = 0x70
 REF: Final = 0x64
 REF_NULL: Final = 0x63
 ABSTRACT: Final = (0x70, 0x6F, 0x69)  # funcref, externref, exnref
+VOID: Final = 0x40  # the type of a block without parameters and results
 VALUE_TYPES: Final = frozenset((I32, I64, F32, F64, V128, *ABSTRACT))
 
 HAS_MAXIMUM: Final = 1

@@ -18,10 +18,10 @@ from recompiler.lift.object.objectfile import ENTRY_BITS
 from recompiler.lift.x86 import regs
 from recompiler.lift.x86.regs import I32, I64
 from recompiler.wasm import leb
+from recompiler.wasm.model import VOID
 from recompiler.wasm.opcodes import BY_NAME
 
 CODE_TYPE: Final = 0  # (entry i32) -> (pc i64)
-VOID: Final = 0x40
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ from typing import Final
 from recompiler.lift.asm.assembler import FUNCTION
 from recompiler.lift.x86 import regs
 from recompiler.lift.x86.regs import FIRST_TEMPORARY, FLAG, FLAGS, GPR, GPRS, SWITCH, TEMPORARIES, XMM
-from recompiler.merge import wat
-from recompiler.wasm import scan
+from recompiler.wasm import scan, wat
 from recompiler.wasm.leb import Cursor
+from recompiler.wasm.model import VOID
+from recompiler.wasm.wat import TYPE_NAMES
 
-VOID: Final = 0x40
-_TYPES: Final = {regs.I32: "i32", regs.I64: "i64", regs.V128: "v128", regs.F64: "f64", regs.F32: "f32"}
 _MEMORIES: Final = ("", "$pcmap", "$x87")
 _COMPOSITES: Final = {regs.BE: "be", regs.L: "l", regs.LE: "le"}
 FLAG_NAMES: Final = {**FLAGS, **_COMPOSITES}  # the flag's bit -> its name
@@ -26,7 +25,7 @@ def _locals() -> list[str]:
     names |= {FLAG + bit.bit_length() - 1: name for bit, name in FLAG_NAMES.items()}
     at = FIRST_TEMPORARY
     for type_, count in TEMPORARIES:
-        names |= {at + n: f"{_TYPES[type_]}_{n}" for n in range(count)}
+        names |= {at + n: f"{TYPE_NAMES[type_]}_{n}" for n in range(count)}
         at += count
     return [names[n] for n in range(at)]
 
@@ -44,10 +43,10 @@ def _memarg(cursor: Cursor) -> str:
 
 def _block_type(cursor: Cursor) -> str:
     byte = cursor.byte()
-    return "" if byte == VOID else f"(result {_TYPES.get(byte, '...')})"
+    return "" if byte == VOID else f"(result {TYPE_NAMES.get(byte, '...')})"
 
 
-# Letter of opcodes.py -> the text of that immediate; the others are merge.wat's.
+# Letter of opcodes.py -> the text of that immediate; the others are wasm.wat's.
 _IMMEDIATES: Final[dict[str, Callable[[Cursor], str]]] = {
     **wat.PLAIN,
     "x": lambda cursor: _name(LOCALS, cursor.u32()),
@@ -60,7 +59,7 @@ _IMMEDIATES: Final[dict[str, Callable[[Cursor], str]]] = {
     "n": lambda cursor: str(cursor.byte()),
     "t": lambda cursor: f"(type {cursor.u32()})",
     "T": lambda cursor: _name(("code",), cursor.u32()),
-    "V": lambda cursor: " ".join(_TYPES.get(cursor.byte(), "...") for _ in range(cursor.u32())),
+    "V": lambda cursor: " ".join(TYPE_NAMES.get(cursor.byte(), "...") for _ in range(cursor.u32())),
 }
 
 
