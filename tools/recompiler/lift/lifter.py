@@ -10,7 +10,7 @@ from typing import Any, Final
 from recompiler.lift.asm.assembler import PLACE
 from recompiler.lift.elf import binary
 from recompiler.lift.elf.binary import Needs
-from recompiler.lift.emit import objectwriter
+from recompiler.lift.emit import objectwriter, templates
 from recompiler.lift.emit.body import Body, emit
 from recompiler.lift.emit.objectwriter import Piece
 from recompiler.lift.find import discover
@@ -181,7 +181,7 @@ class _Across(FlagsAcross):
 def _link(program: Program, bodies: Sequence[Made]) -> Result:
     elf = program.binary
     base = base_of(program)
-    found = ledger.of(program, [body.unlifted for body in bodies], base)
+    found = ledger.of(program, [body.unlifted for body in bodies], base, templates.reason)
     start, size = elf.code_range
     document = {
         "elf": elf.blake3,

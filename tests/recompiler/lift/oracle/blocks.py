@@ -15,6 +15,7 @@ from iced_x86 import Instruction, MemorySizeInfo, Mnemonic, OpKind, Register
 
 from recompiler.lift import forms
 from recompiler.lift.asm import flags
+from recompiler.lift.emit import templates
 from recompiler.lift.emit.body import emit
 from recompiler.lift.find.function import Block, Function
 from recompiler.lift.lifter import place
@@ -179,7 +180,7 @@ class Generator:
     def _serves(self, each: Facts, undefined: int) -> bool:
         insn = each.insn
         known = liveness.info(each)
-        if insn.mnemonic in _LEFT_OUT or insn.code in SCANS or liveness.template(each, known, STATUS) is None:
+        if insn.mnemonic in _LEFT_OUT or insn.code in SCANS or templates.template(each, known, STATUS) is None:
             return False
         if reads(insn) & flags_of(undefined):
             return False

@@ -18,7 +18,7 @@ from iced_x86 import Instruction
 
 from recompiler.lift.asm import x87
 from recompiler.lift.asm.assembler import IMPORTS, RUNTIME, Asm
-from recompiler.lift.emit import objectwriter
+from recompiler.lift.emit import objectwriter, templates
 from recompiler.lift.emit.runtime import ROUTINES
 from recompiler.lift.plan import liveness
 from recompiler.lift.x86 import regs
@@ -54,7 +54,7 @@ class Case:
 def case(facts: Facts, want: int) -> Case | None:
     """The function of an instruction; None where the forms give no wasm."""
     known = liveness.info(facts)
-    made = liveness.template(facts, known, want)
+    made = templates.template(facts, known, want)
     if made is None:
         return None
     code, places = bytearray(made[0]), made[1]

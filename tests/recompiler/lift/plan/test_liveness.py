@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from recompiler.lift import lifter
+from recompiler.lift.emit import templates
 from recompiler.lift.find.function import Block, Function
 from recompiler.lift.plan import liveness
 from recompiler.lift.plan.flow import LEAVES, SYSCALL_USE, FlagsAcross, Flow
@@ -213,10 +214,10 @@ def test_templates_are_the_same_whether_they_were_made_before_or_not() -> None:
         facts = decode.facts(raw)
         known = liveness.info(facts)
         for want in (0, STATUS, *(1 << n for n in range(9))):
-            made = liveness.template(facts, known, want)
-            assert liveness.template(facts, known, want) is made
+            made = templates.template(facts, known, want)
+            assert templates.template(facts, known, want) is made
             fresh = Info(known.use, known.define, known.flag_use, known.flag_write, known.form, known.reason)
-            assert liveness.template(facts, fresh, want) == made
+            assert templates.template(facts, fresh, want) == made
 
 
 def test_a_lift_is_the_same_bytes_without_any_memo(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,8 +228,8 @@ def test_a_lift_is_the_same_bytes_without_any_memo(small: Path, monkeypatch: pyt
         known.templates.clear()
         return template(facts, known, want)
 
-    template = liveness.template
-    monkeypatch.setattr(liveness, "template", anew)
+    template = templates.template
+    monkeypatch.setattr(templates, "template", anew)
     monkeypatch.setattr(liveness, "info", liveness._learn)
     assert lifter.lift(data).module == with_memo
 

@@ -34,6 +34,7 @@ OFFSET_MAX: Final = 1 << 16  # a displacement below may be the memarg's: nothing
 IMPORTS: Final = ("syscall", "fault", "unlifted", "cpuid", "rdtsc", "safepoint", "stmxcsr", "ldmxcsr")
 RUNTIME: Final = ("run", "div_u128", "div_s128", *x87.names())
 FUNCTION: Final = {name: number for number, name in enumerate(IMPORTS + RUNTIME)}
+FIRST: Final = len(FUNCTION)  # index of the guest's first function
 
 _CODE: Final = {name: (row.code, row.immediates) for name, row in BY_NAME.items()}
 GET: Final = [b"\x20" + leb.u32(n) for n in range(128)]

@@ -14,9 +14,9 @@ from typing import Final
 
 from iced_x86 import Code, Mnemonic
 
-from recompiler.lift.asm.assembler import Asm
+from recompiler.lift.asm.assembler import FIRST, Asm
 from recompiler.lift.asm.flags import CONDITIONS
-from recompiler.lift.emit import stack
+from recompiler.lift.emit import stack, templates
 from recompiler.lift.emit.code import EXIT, PC, Writer
 from recompiler.lift.find.function import Function, JumpTable
 from recompiler.lift.plan import liveness
@@ -172,7 +172,7 @@ class _Emitter(Writer):
                 self.mark(address)
             if table is not None and address == table.load:
                 self.capture(table)
-            made = info.templates.get(want) or liveness.template(facts, info, want)
+            made = info.templates.get(want) or templates.template(facts, info, want)
             if made is None:
                 self.stop(address, info.reason)
                 return
@@ -195,7 +195,7 @@ class _Emitter(Writer):
         if len(row) > 1:
             pieces: Sequence[bytes] = stack.wasm(row[0].code, tuple(map(stack.register, row)))
         else:
-            pieces = [made[0] for facts in row if (made := liveness.template(facts, liveness.info(facts), 0))]
+            pieces = [made[0] for facts in row if (made := templates.template(facts, liveness.info(facts), 0))]
         address = end - sum(facts.size for facts in row)
         for facts, piece in zip(row, pieces, strict=True):
             self.mark(address)
@@ -277,7 +277,7 @@ class _Emitter(Writer):
             self.pending()
             self.exit_if(more)
             self.i32(found[1])
-            self.out += b"\x12" + leb.u32(found[0])
+            self.out += b"\x12" + leb.u32(FIRST + found[0])
         else:
             self.address(address)
             self.set(PC)

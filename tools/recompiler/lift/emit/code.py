@@ -11,7 +11,7 @@ from typing import Final
 
 from iced_x86 import Instruction
 
-from recompiler.lift.asm.assembler import FUNCTION, GET, PLACE, SET, Asm
+from recompiler.lift.asm.assembler import FIRST, FUNCTION, GET, PLACE, SET, Asm
 from recompiler.lift.asm.flags import composites
 from recompiler.lift.emit.runtime import CODE_TYPE
 from recompiler.lift.object.objectfile import ENTRY_BITS
@@ -229,7 +229,7 @@ class Writer:
         """A call of the function or entry at an address: leaves where the guest went on."""
         function, entry = self.links.numbers[address]
         self.i32(entry)
-        self.out += b"\x10" + leb.u32(function)
+        self.out += b"\x10" + leb.u32(FIRST + function)
 
     def enter_by(self, word: int | None, stub: int | None = None) -> None:
         """As enter, when PC is what the word at an address holds; stub: what can be called as well, and is shorter."""

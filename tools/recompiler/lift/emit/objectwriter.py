@@ -16,7 +16,7 @@ from recompiler import __version__, aot
 from recompiler.errors import Error
 from recompiler.format import strictjson
 from recompiler.lift.asm import x87
-from recompiler.lift.asm.assembler import FUNCTION, IMPORTS
+from recompiler.lift.asm.assembler import FIRST, FUNCTION, IMPORTS
 from recompiler.lift.emit.runtime import routines
 from recompiler.lift.object.liftedfile import AOT, ELF, SEAL_HEAD, head, target
 from recompiler.lift.object.objectfile import PAGE, SCHEMA, SECTION, SLOTS, TEXT_MAX, UNLIFTED, overflowing
@@ -39,7 +39,6 @@ IMPORT_TYPES: Final = {
     "stmxcsr": FuncType((), (I32,)),
     "ldmxcsr": FuncType((I32,), ()),
 }
-FIRST: Final = len(IMPORTS) + len(routines())  # index of the guest's first function
 
 
 @dataclass(frozen=True, slots=True)

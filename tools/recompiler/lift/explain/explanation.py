@@ -13,9 +13,9 @@ from recompiler.errors import Error
 from recompiler.format import files
 from recompiler.format.trailer import SECTION_LIMITS, WASM
 from recompiler.lift import lifter
+from recompiler.lift.asm.assembler import FIRST
 from recompiler.lift.elf import binary
 from recompiler.lift.emit.body import emit
-from recompiler.lift.emit.objectwriter import FIRST
 from recompiler.lift.explain.wat import FLAG_NAMES, Printer
 from recompiler.lift.find import discover
 from recompiler.lift.find.function import Block, Function, Program

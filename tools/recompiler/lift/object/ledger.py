@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -18,9 +18,8 @@ from recompiler import __version__
 from recompiler.errors import Error
 from recompiler.lift.elf.binary import Needs
 from recompiler.lift.find.function import Block, Function, Program
-from recompiler.lift.plan import liveness
 from recompiler.lift.x86 import listing
-from recompiler.lift.x86.decode import INVALID, NEXT
+from recompiler.lift.x86.decode import INVALID, NEXT, Facts
 
 SCHEMA: Final = "recompiler/ledger/v1"
 _LINE: Final = re.compile(rb"0x([0-9a-f]{1,16})\t((?:[0-9a-f]{2}){1,15})\t([ -~]+)\t([ -~]+)\n")
@@ -74,8 +73,13 @@ class Ledger:
         }
 
 
-def of(program: Program, unlifted: Sequence[Sequence[tuple[int, str]]], base: int) -> Ledger:
-    """The ledger of a lift. unlifted: of each function, as emit.Body; base: what the addresses are moved by."""
+def of(
+    program: Program, unlifted: Sequence[Sequence[tuple[int, str]]], base: int, why: Callable[[Facts], str | None]
+) -> Ledger:
+    """The ledger of a lift. unlifted: of each function, as emit.Body; base: what the addresses are moved by.
+
+    why: the reason why an instruction has no wasm, None for one that has.
+    """
     rows: dict[int, Row] = {}
     stops: dict[Block, int] = {}  # where the wasm of a block ends, when that is before its end
     stubbed = 0
@@ -85,7 +89,7 @@ def of(program: Program, unlifted: Sequence[Sequence[tuple[int, str]]], base: in
         for address, reason in stopped:
             block = function.blocks[starts[bisect_right(starts, address) - 1]]
             stops[block] = address
-            for row in _left(block, address, reason, base):
+            for row in _left(block, address, reason, base, why):
                 rows.setdefault(row.address, row)
     found = len(program.functions)
     count = sum(function.size for function in program.functions)
@@ -97,15 +101,15 @@ def of(program: Program, unlifted: Sequence[Sequence[tuple[int, str]]], base: in
     return Ledger(coverage, tuple(rows[address] for address in sorted(rows)))
 
 
-def _left(block: Block, stop: int, reason: str, base: int) -> Iterator[Row]:
+def _left(block: Block, stop: int, reason: str, base: int, why: Callable[[Facts], str | None]) -> Iterator[Row]:
     """The instruction at which a block's wasm ends, and those behind it that have none either."""
     behind = False
     for address, facts in zip(block.addresses(), block.facts, strict=True):
         if behind and facts.flow in (NEXT, INVALID):
-            known = liveness.info(facts)
-            if liveness.template(facts, known, 0) is not None:
+            own = why(facts)
+            if own is None:
                 continue
-            reason = known.reason
+            reason = own
         elif address != stop:
             continue
         behind = True

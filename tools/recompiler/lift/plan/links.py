@@ -8,7 +8,6 @@ from typing import Final
 
 from iced_x86 import Code, Mnemonic, OpKind, Register
 
-from recompiler.lift.emit.objectwriter import FIRST
 from recompiler.lift.find.call_prediction import Foresight
 from recompiler.lift.find.function import Function, Program
 from recompiler.lift.x86.decode import CALL_INDIRECT, JUMP_INDIRECT, Facts
@@ -18,7 +17,7 @@ _MARKS: Final = frozenset((Mnemonic.ENDBR64, Mnemonic.NOP))
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """numbers: address of an entry -> (index of its wasm function, number of the entry). text: (start, size), as the pc
+    """numbers: address of an entry -> (number of its function, number of the entry). text: (start, size), as the pc
     map has it. stubs: start of a function that only jumps through a word at a fixed address, as those of a PLT do ->
     that jump and its end: a call of the stub can call what the word says. held: address of such a word -> start of the
     function that it will most likely hold.
@@ -33,7 +32,7 @@ class Links:
     def of(cls, program: Program) -> Links:
         """Those of a whole program."""
         numbers = {
-            address: (FIRST + number, n)
+            address: (number, n)
             for number, function in enumerate(program.functions)
             for n, address in enumerate(function.entries)
         }

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from recompiler.lift import forms
-from recompiler.lift.asm.assembler import Asm, Unlifted
 from recompiler.lift.asm.flags import CONDITIONS
 from recompiler.lift.x86.decode import SYSCALL, Facts
 from recompiler.lift.x86.regs import ALL_GPR, ALL_XMM, COMPOSITE, DIRECTION, FLAG_BIT, PARTS, PRIMITIVE, STATUS
@@ -23,7 +22,7 @@ Template = tuple[bytes, tuple[tuple[int, int], ...]]  # wasm; (offset of a place
 
 @dataclass(slots=True)
 class Info:
-    """What liveness needs of an instruction, and its wasm by wanted flags."""
+    """What liveness needs of an instruction, and room for its wasm by wanted flags, which emission makes."""
 
     use: int  # registers and D
     define: int
@@ -79,24 +78,6 @@ def _true_reads(rflags: int) -> int:
     """iced's RflagsBits (OF SF ZF AF CF PF) as a mask of ours."""
     order = (32, 16, 8, 4, 1, 2)
     return sum(flag for bit, flag in enumerate(order) if rflags >> bit & 1)
-
-
-def template(facts: Facts, known: Info, want: int) -> Template | None:
-    """The wasm of an instruction after which these flags are wanted; None (with info.reason) when it has none."""
-    try:
-        return known.templates[want]
-    except KeyError:
-        pass
-    made: Template | None = None
-    if known.form is not None:
-        asm = Asm(facts.insn, want)
-        try:
-            known.form.emit(asm)
-            made = asm.done()
-        except Unlifted as e:
-            known.reason = str(e)
-    known.templates[want] = made
-    return made
 
 
 _BEFORE: dict[tuple[int, int], int] = {}
