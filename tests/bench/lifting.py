@@ -51,15 +51,14 @@ def one(path: str, jobs: int) -> dict[str, Any]:
     """One lift in this process, and the artifact: seconds, sizes, memory."""
     from recompiler import aot
     from recompiler.lift import lifter
-    from recompiler.lift.emit import body
     from recompiler.lift.find import discover
     from recompiler.lift.object import objectfile, objectrun
 
     clock = Clock()
     for phase, module, name in (
         ("discover", discover, "discover"),
-        ("flow", body, "Flow"),
-        ("shape", body, "shape"),
+        ("flow", lifter, "plan"),
+        ("shape", lifter, "shape"),
         ("emit", lifter, "emit"),
         ("settle", lifter, "solve"),
         ("link", lifter, "_link"),

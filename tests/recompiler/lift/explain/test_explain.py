@@ -16,6 +16,7 @@ from recompiler.lift.emit.body import emit
 from recompiler.lift.explain import explanation
 from recompiler.lift.explain.wat import Printer
 from recompiler.lift.find import discover
+from recompiler.lift.lifter import plan
 from recompiler.lift.plan.flow import FlagsAcross
 from recompiler.lift.plan.links import Links
 from tests.testbed import recompiler
@@ -93,7 +94,7 @@ def test_every_instruction_of_wasm_stands_beside_one_x86_instruction(small: Path
     links = Links.of(program)
     for function in program.functions:
         marks: list[tuple[int, int]] = []
-        code = emit(function, links, FlagsAcross(), marks)
+        code = emit(*plan(function, FlagsAcross()), links, marks)
         stops = [address for address, _ in code.unlifted]
         marked = {address for _, address in marks}
         for block in function.blocks.values():

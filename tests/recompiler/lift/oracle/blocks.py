@@ -17,8 +17,9 @@ from recompiler.lift import forms
 from recompiler.lift.asm import flags
 from recompiler.lift.emit import templates
 from recompiler.lift.emit.body import emit
+from recompiler.lift.emit.places import place
 from recompiler.lift.find.function import Block, Function
-from recompiler.lift.lifter import place
+from recompiler.lift.lifter import plan
 from recompiler.lift.plan import liveness
 from recompiler.lift.plan.flow import FlagsAcross, primitives
 from recompiler.lift.plan.links import Links
@@ -89,7 +90,7 @@ class Program:
     def lifted(self) -> bytes:
         """The body of the wasm function."""
         across = FlagsAcross(entries={CODE + len(self.code): self.wanted})
-        body = emit(self.function, Links(), across)
+        body = emit(*plan(self.function, across), Links())
         assert not body.unlifted, body.unlifted
         code = bytearray(body.code)
         for offset, address in body.places:

@@ -170,7 +170,7 @@ def test_what_is_live_and_dirty_is_what_a_search_along_every_path_finds() -> Non
     some = 0
     for _ in range(FUNCTIONS):
         made = function(chance)
-        flow = Flow(made, across(chance, made))
+        flow, _ = lifter.plan(made, across(chance, made))
         oracle = Oracle(flow)
         for n, node in enumerate(flow.nodes):
             assert node.leaves >= (node.block.flow in LEAVES)

@@ -1,4 +1,4 @@
-"""In: a function of the guest. Out: the body of its wasm function, and the places in it that hold addresses.
+"""In: a function, solved and laid out. Out: the body of its wasm function, and the places in it that hold addresses.
 
 return address pushed, dirty registers to the globals, call, result compared with the return address:
 equal: on at the return site's resume node, which takes what is live there out of the globals;
@@ -8,7 +8,7 @@ not equal: returned upward, until somebody's return address is equal, or to `run
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -18,11 +18,11 @@ from recompiler.lift.asm.assembler import FIRST, Asm
 from recompiler.lift.asm.flags import CONDITIONS
 from recompiler.lift.emit import stack, templates
 from recompiler.lift.emit.code import EXIT, PC, Writer
-from recompiler.lift.find.function import Function, JumpTable
+from recompiler.lift.find.function import JumpTable
 from recompiler.lift.plan import liveness
-from recompiler.lift.plan.flow import FlagsAcross, Flow, Node
+from recompiler.lift.plan.flow import Flow, Node
 from recompiler.lift.plan.links import Links, fixed
-from recompiler.lift.plan.shape import Edge, shape
+from recompiler.lift.plan.shape import Edge, Shape
 from recompiler.lift.x86 import regs
 from recompiler.lift.x86.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, RET, SYSCALL, TRAP, Facts
 from recompiler.lift.x86.regs import FLAG_BIT, GPR, R11, RAX, RCX, RSP, STATUS, SWITCH
@@ -41,25 +41,22 @@ _BY_ECX: Final = (Code.JECXZ_REL8_64, Code.LOOP_REL8_64_ECX, Code.LOOPE_REL8_64_
 class Body:
     """A wasm function. code: its locals and instructions. places: (offset in code, address) of five-byte constants.
 
-    unlifted: (address, reason). flags_in: what the function wants to find in the globals, by entry. flags_back: what it
-    or its caller reads after a function that it called or jumped to returned, by target (None: an indirect one).
+    unlifted: (address, reason).
     """
 
     code: bytes
     places: list[tuple[int, int]]
     unlifted: list[tuple[int, str]]
-    flags_in: dict[int, int] = field(default_factory=dict)
-    flags_back: dict[int | None, int] = field(default_factory=dict)
 
 
-def emit(function: Function, links: Links, across: FlagsAcross, marks: Marks | None = None) -> Body:
-    """The body of a function; marks is filled."""
-    return _Emitter(Flow(function, across), links, marks).run()
+def emit(flow: Flow, shape: Shape, links: Links, marks: Marks | None = None) -> Body:
+    """The body of a function that is solved and laid out; marks is filled."""
+    return _Emitter(flow, shape, links, marks).run()
 
 
 class _Emitter(Writer):
-    def __init__(self, flow: Flow, links: Links, marks: Marks | None) -> None:
-        super().__init__(shape(flow.succ(), flow.entry_of, flow.branching()), links)
+    def __init__(self, flow: Flow, shape: Shape, links: Links, marks: Marks | None) -> None:
+        super().__init__(shape, links)
         self.flow = flow
         self.marks = marks
         self.numbers = links.numbers
@@ -85,26 +82,7 @@ class _Emitter(Writer):
         self.out += b"\x00\x0b"
         self.get(PC)
         self.op(0x0B)
-        return self.body()
-
-    def body(self) -> Body:
-        flow = self.flow
-        flags_in = {}
-        for address in flow.function.entries:
-            if flags := flow.flags_resumed(address):
-                flags_in[address] = flags
-        flags_back: dict[int | None, int] = {}
-        wanted = flow.across.returns.get(flow.function.start, 0)  # what is jumped to returns to our callers
-        for node in flow.nodes if wanted else ():
-            away: list[int | None] = [None] if node.block.flow == JUMP_INDIRECT and node.leaves else []
-            for to in (*node.outside, *away):
-                flags_back[to] = flags_back.get(to, 0) | wanted
-        for node in flow.nodes:
-            calls = node.block.flow in (CALL, CALL_INDIRECT) and node.succ
-            if calls and (flags := flow.flags_resumed(node.block.end)):
-                target = flow.target(node.block) if node.block.flow == CALL else None
-                flags_back[target] = flags_back.get(target, 0) | flags
-        return Body(bytes(self.out), self.places, self.unlifted, flags_in, flags_back)
+        return Body(bytes(self.out), self.places, self.unlifted)
 
     # ---- pieces
 

@@ -17,7 +17,7 @@ from recompiler.errors import Error
 from recompiler.format import strictjson
 from recompiler.lift.asm import x87
 from recompiler.lift.asm.assembler import FIRST, FUNCTION, IMPORTS
-from recompiler.lift.emit.runtime import routines
+from recompiler.lift.emit.runtime import Routine
 from recompiler.lift.object.liftedfile import AOT, ELF, SEAL_HEAD, head, target
 from recompiler.lift.object.objectfile import PAGE, SCHEMA, SECTION, SLOTS, TEXT_MAX, UNLIFTED, overflowing
 from recompiler.lift.workers import apart
@@ -58,11 +58,13 @@ def fits(entries: Sequence[Sequence[int]], size: int) -> None:
         raise Error("E_LIFT_ELF", f"{len(entries)} functions: {SLOTS - 1} are the most")
 
 
-def write(pieces: Sequence[Piece], document: dict[str, Any], unlifted: bytes) -> bytes:
-    """The module. document: elf, kind, base, entry, text_start, text_size, coverage. unlifted: the ledger's lines."""
+def write(pieces: Sequence[Piece], runtime: Sequence[Routine], document: dict[str, Any], unlifted: bytes) -> bytes:
+    """The module. runtime: in the order of their indices. unlifted: the ledger's lines.
+
+    document: elf, kind, base, entry, text_start, text_size, coverage.
+    """
     start, size = document["text_start"], document["text_size"]
     types: dict[FuncType, int] = {CODE: 0}
-    runtime = routines()
     for type_ in (*IMPORT_TYPES.values(), *(FuncType(each.params, each.results) for each in runtime)):
         types.setdefault(type_, len(types))
     imports = [

@@ -15,6 +15,7 @@ from recompiler.format.trailer import SECTION_LIMITS, WASM
 from recompiler.lift import lifter
 from recompiler.lift.asm.assembler import FIRST
 from recompiler.lift.elf import binary
+from recompiler.lift.emit import places
 from recompiler.lift.emit.body import emit
 from recompiler.lift.explain.wat import FLAG_NAMES, Printer
 from recompiler.lift.find import discover
@@ -50,13 +51,13 @@ def lines(path: Path, place: str, *, jobs: int = 1, progress: lifter.Progress | 
     assert function is not None
     starts = list(function.blocks)
     block = function.blocks[starts[bisect_right(starts, linked) - 1]]
-    flow = Flow(function, across)
+    flow, layout = lifter.plan(function, across)
     marks: list[tuple[int, int]] = []
-    body = emit(function, Links.of(program), across, marks)
+    body = emit(flow, layout, Links.of(program), marks)
     marks.append((len(body.code), 0))
     code = bytearray(body.code)
     for offset, target in body.places:
-        code[offset : offset + 5] = lifter.place(target + base)
+        code[offset : offset + 5] = places.place(target + base)
     yield from _function(program, function, base)
     yield from _block(flow, flow.node(flow.number[block.start]), base)
     yield ""

@@ -1,4 +1,4 @@
-"""In: a function of the guest. Out: its graph for one wasm function: nodes, what each reads, writes, spills, reloads.
+"""In: a function of the guest. Out: its graph for one wasm function: nodes, and what each reads and writes.
 
     node 0             the root: where every call of the wasm function begins
     nodes 1..B         the blocks, in address order
@@ -16,16 +16,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from recompiler.lift.find.function import Block, Function, JumpTable
-from recompiler.lift.plan import landing, liveness
-from recompiler.lift.plan.liveness import INFO, REGISTERS, Info, Summary
+from recompiler.lift.plan import liveness
+from recompiler.lift.plan.liveness import INFO, Info, Summary
 from recompiler.lift.x86.decode import CALL, CALL_INDIRECT, COND, INVALID, JUMP, JUMP_INDIRECT, NEXT, RET, SYSCALL, TRAP
-from recompiler.lift.x86.regs import COMPOSITE, DIRECTION, FLAG_BIT, PARTS, STATUS
+from recompiler.lift.x86.regs import COMPOSITE, FLAG_BIT, PARTS, STATUS
 
 # rax rdi rsi rdx r10 r8 r9
 SYSCALL_USE: Final = 1 << 0 | 1 << 7 | 1 << 6 | 1 << 2 | 1 << 10 | 1 << 8 | 1 << 9
 LEAVES: Final = frozenset((CALL, CALL_INDIRECT, RET, SYSCALL, TRAP, JUMP_INDIRECT))
-CALLS: Final = frozenset((CALL, CALL_INDIRECT, SYSCALL))
-DIRTIED: Final = REGISTERS | DIRECTION
 HUB_FROM: Final = 64  # jumps times targets
 
 
@@ -75,7 +73,7 @@ def hubs(function: Function) -> dict[int, int]:
 
 
 class Flow:
-    """The graph of a function, solved."""
+    """The graph of a function; landing.py puts landings into it, dataflow.py what is dirty and live."""
 
     def __init__(self, function: Function, across: FlagsAcross) -> None:
         self.function = function
@@ -91,10 +89,6 @@ class Flow:
         self.nodes += [self._hub(number, first[number]) for number in sorted(first)]
         self.landing: dict[int, int] = {}  # landing -> the node that it leads to
         self.landed: dict[int, int] = {}  # landing -> what it puts into the globals
-        if function.looks:
-            self._land()
-        self._dirty()
-        self._live()
 
     def node(self, number: int) -> Node:
         """The node of a block."""
@@ -200,89 +194,6 @@ class Flow:
         if block.flow == CALL:
             return primitives(self.across.entries.get(self.target(block), 0))
         return self.across.indirect if block.flow == CALL_INDIRECT else 0
-
-    # ---- dataflow
-
-    def _land(self) -> None:
-        """Landings on the ways into loops with calls."""
-        back = {node: self.number[address] for address, node in self.resume.items()}
-        succ = [[back.get(to, to) - 1 for to in node.succ] for node in self.nodes]
-        calls = {n for n, node in enumerate(self.nodes) if node.block.flow in CALLS}
-        made: dict[int, int] = {}
-        for n, to in landing.into_loops(succ, calls):
-            number = made.setdefault(to + 1, len(self.nodes) + len(self.resume) + 1 + len(made))
-            self.landing[number] = to + 1
-            node = self.nodes[n]
-            node.succ = [number if each == to + 1 else each for each in node.succ]
-
-    def _landed(self) -> None:
-        """What landings put into the globals: what differs before them, not behind, and is seen unless written."""
-        coming = dict.fromkeys(self.landing, 0)
-        for node in self.nodes:
-            for to in node.succ:
-                if to in coming:
-                    coming[to] |= node.dirty
-        seen = landing.exposed(
-            [[self.goal(to) - 1 for to in node.succ] for node in self.nodes],
-            [DIRTIED if node.leaves or node.safepoint else 0 for node in self.nodes],
-            [0 if node.safepoint else node.summary.define for node in self.nodes],
-        )
-        for number, to in self.landing.items():
-            self.landed[number] = coming[number] & ~self.node(to).dirty_in & seen[to - 1]
-
-    def _dirty(self) -> None:
-        """Registers that may differ from their globals at the start and end of each block; at an entry none do."""
-        nodes = self.nodes
-        count = len(nodes)
-        work = list(range(count, 0, -1))
-        while work:
-            node = nodes[work.pop() - 1]
-            node.dirty = out = node.dirty_in | node.summary.define & DIRTIED
-            for to in node.succ:
-                if to <= count:
-                    other = nodes[to - 1]
-                    if out & ~other.dirty_in:
-                        other.dirty_in |= out
-                        work.append(to)
-        if self.landing:
-            self._landed()
-
-    def _live(self) -> None:
-        nodes, landing_, landed = self.nodes, self.landing, self.landed
-        count = len(nodes)
-        before: list[list[int]] = [[] for _ in range(count + 1)]
-        for n, node in enumerate(nodes, 1):
-            for to in node.succ:
-                if to <= count:
-                    before[to].append(n)
-                elif to in landing_:
-                    before[landing_[to]].append(n)
-                elif node.block.flow == SYSCALL:  # flags pass it
-                    before[self.number[node.block.end]].append(n)
-        queued = [True] * (count + 1)
-        work = list(range(1, count + 1))
-        while work:
-            n = work.pop()
-            queued[n] = False
-            node = nodes[n - 1]
-            out = (node.dirty | node.flags_out << FLAG_BIT) if node.leaves else 0
-            for to in node.succ:
-                if to <= count:
-                    out |= nodes[to - 1].live_in
-                elif to in landed:
-                    out |= landed[to] | nodes[landing_[to] - 1].live_in
-                elif node.block.flow == SYSCALL:
-                    out |= self.flags_resumed(node.block.end) << FLAG_BIT
-            node.live_out = out
-            live = node.summary.before(out)
-            if node.safepoint:  # the globals have the flags of which a composite is made
-                live |= primitives(live >> FLAG_BIT & STATUS) << FLAG_BIT
-            if live != node.live_in:
-                node.live_in = live
-                for back in before[n]:
-                    if not queued[back]:
-                        queued[back] = True
-                        work.append(back)
 
     def flags_resumed(self, address: int) -> int:
         """The flags that an entry reads from the globals."""

@@ -9,9 +9,46 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from typing import Final
 
+from recompiler.lift.plan.dataflow import DIRTIED
+from recompiler.lift.plan.flow import Flow
 from recompiler.lift.plan.graph import cycles, within
+from recompiler.lift.x86.decode import CALL, CALL_INDIRECT, SYSCALL
 
+CALLS: Final = frozenset((CALL, CALL_INDIRECT, SYSCALL))
 DEEPEST: Final = 8  # loops within loops; what is deeper has no landings
+
+
+def place(flow: Flow) -> None:
+    """Puts landings on the ways into loops with calls."""
+    if not flow.function.looks:
+        return
+    back = {node: flow.number[address] for address, node in flow.resume.items()}
+    succ = [[back.get(to, to) - 1 for to in node.succ] for node in flow.nodes]
+    calls = {n for n, node in enumerate(flow.nodes) if node.block.flow in CALLS}
+    made: dict[int, int] = {}
+    for n, to in into_loops(succ, calls):
+        number = made.setdefault(to + 1, len(flow.nodes) + len(flow.resume) + 1 + len(made))
+        flow.landing[number] = to + 1
+        node = flow.nodes[n]
+        node.succ = [number if each == to + 1 else each for each in node.succ]
+
+
+def fill(flow: Flow) -> None:
+    """What landings put into the globals: what is dirty before them, not behind, and is seen unless written."""
+    if not flow.landing:
+        return
+    coming = dict.fromkeys(flow.landing, 0)
+    for node in flow.nodes:
+        for to in node.succ:
+            if to in coming:
+                coming[to] |= node.dirty
+    seen = exposed(
+        [[flow.goal(to) - 1 for to in node.succ] for node in flow.nodes],
+        [DIRTIED if node.leaves or node.safepoint else 0 for node in flow.nodes],
+        [0 if node.safepoint else node.summary.define for node in flow.nodes],
+    )
+    for number, to in flow.landing.items():
+        flow.landed[number] = coming[number] & ~flow.node(to).dirty_in & seen[to - 1]
 
 
 def into_loops(succ: Sequence[Sequence[int]], calls: Set[int]) -> list[tuple[int, int]]:
