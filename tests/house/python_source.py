@@ -22,11 +22,15 @@ def imports(root: Path) -> dict[Path, set[Path]]:
     An import for annotations alone (TYPE_CHECKING) is none: nothing happens by it.
     """
     known = modules(root)
-    return {path: {known[each] for each in _named(path, name, known)} - {path} for name, path in known.items()}
+    found: dict[Path, set[Path]] = {}
+    for module, path in known.items():
+        named = {name if name in known else name.rpartition(".")[0] for name in names(path, module)}
+        found[path] = {known[name] for name in named & known.keys()} - {path}
+    return found
 
 
 def names(path: Path, module: str) -> Iterator[str]:
-    """The modules, and names in modules, that a file's import statements have."""
+    """What a file's import statements name: modules, or names in modules."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in _nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -34,14 +38,7 @@ def names(path: Path, module: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*above, node.module] if node.module else above)
-            yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _named(path: Path, module: str, known: dict[str, Path]) -> set[str]:
-    found = set(names(path, module)) & known.keys()
-    # `from package import module` names both; the package's own file is meant only when nothing of it is a module.
-    return {each for each in found if not any(other.startswith(each + ".") for other in found)}
 
 
 def _nodes(node: ast.AST) -> Iterator[ast.AST]:

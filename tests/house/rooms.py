@@ -51,9 +51,9 @@ RECOMPILER: Final[dict[str, str]] = {
     "lift/asm": "__init__ errors wasm lift/x86",
     "lift/forms": "lift/x86 lift/asm",
     "lift/plan": "lift/x86 lift/find lift/asm lift/forms",
-    "lift/object": "__init__ errors aot format wasm lift/x86 lift/elf lift/find lift/plan",
+    "lift/object": "__init__ errors aot format wasm lift/x86 lift/elf lift/find",
     "lift/emit": "__init__ errors aot format wasm lift/workers lift/x86 lift/find lift/asm lift/plan lift/object",
-    "lift/lifter": "wasm lift/workers lift/elf lift/find lift/asm lift/plan lift/object lift/emit",
+    "lift/lifter": "lift/workers lift/elf lift/find lift/plan lift/object lift/emit",
     "lift/explain": "errors format wasm lift/x86 lift/elf lift/find lift/asm lift/plan lift/object lift/emit "
     "lift/lifter",
     "pipeline": "errors aot format signing image wasm merge",

@@ -153,15 +153,10 @@ def test_a_planted_arrow_is_found(tmp_path: Path, name: str, text: str, told: st
 def test_a_planted_circle_is_found_in_each_language(tmp_path: Path) -> None:
     root = _copy(tmp_path)
     source, json = root / "tools/recompiler/format/source.py", root / "csrc/base/json.c"
-    source.write_text(source.read_text() + "from recompiler.format import trailer
-")
-    json.write_text(json.read_text() + '#include "base/schema.h"
-int f(void) {
-    return rc_subject_ok("", 0);
-}
-')
+    source.write_text(source.read_text() + "from recompiler.format import trailer\n")
+    json.write_text(json.read_text() + '#include "base/schema.h"\nint f(void) {\n    return rc_subject_ok("", 0);\n}\n')
     assert ["source.py", "trailer.py"] in circles(python_source.imports(root))
-    assert ["json.c", "schema.c"] in circles(c_source.calls(root, PRODUCTS))
+    assert ["json.c", "json_unique.c", "schema.c"] in circles(c_source.calls(root, PRODUCTS))
 
 
 def test_a_file_without_a_row_is_found(tmp_path: Path) -> None:
