@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING
 
 from recompiler.lift.find import tables
+from recompiler.lift.find.found import Found
 from recompiler.lift.find.function import Block, Function, Program
+from recompiler.lift.find.guess import Guesser
 from recompiler.lift.x86.decode import CALL, CALL_INDIRECT, COND, JUMP, JUMP_INDIRECT, NEXT, SYSCALL
-
-if TYPE_CHECKING:
-    from recompiler.lift.find.discover import Discovery
 
 _ON: tuple[int, ...] = (CALL, CALL_INDIRECT, SYSCALL)
 
 
-def program(found: Discovery) -> Program:
+def program(found: Found, guesser: Guesser) -> Program:
     """Divides the code into functions; the same discovery always gives the same program."""
-    blocks = _blocks(found)
-    colds = _colds(found)
-    starts = _starts(found, blocks, colds)
-    owners = _owners(found, blocks, starts, colds)
-    entries = _link(found, blocks, owners)
+    blocks = _blocks(found, guesser)
+    colds = _colds(found, guesser)
+    starts = _starts(found, guesser, blocks, colds)
+    owners = _owners(found, guesser, blocks, starts, colds)
+    entries = _link(found, guesser, blocks, owners)
     symbols = {symbol.address: symbol for symbol in reversed(found.binary.symbols)}
     functions: dict[int, Function] = {}
     for start in sorted(set(owners.values())):
@@ -32,32 +30,32 @@ def program(found: Discovery) -> Program:
         more = entries.get(function.start, set())
         more.discard(function.start)
         function.entries = [function.start, *sorted(more)]
-    _prove(found, blocks, owners, functions)
+    _prove(found, guesser, blocks, owners, functions)
     known = {block.end - block.facts[-1].size for block in blocks.values() if block.flow == JUMP}
-    unresolved = sorted(found.guesser.missed - found.guesser.found.keys() - known)
+    unresolved = sorted(guesser.missed - guesser.found.keys() - known)
     return Program(found.binary, list(functions.values()), owners, found.gaps, found.padding, unresolved)
 
 
-def _blocks(found: Discovery) -> dict[int, Block]:
-    """Straight code from each leader to the next, or to where control leaves it; tables in the text are none."""
-    leaders, runs = found.explorer.leaders, found.explorer.runs
-    for start, end in found.guesser.inline:
+def _blocks(found: Found, guesser: Guesser) -> dict[int, Block]:
+    """Instructions in a row from each leader to the next, or to where control leaves it; tables in the text are none."""
+    leaders, runs = found.traversal.leaders, found.traversal.runs
+    for start, end in guesser.inline:
         leaders = leaders.difference(range(start, end))
     blocks: dict[int, Block] = {}
-    for start, row in found.explorer.rows.items():
+    for start, row in found.traversal.rows.items():
         if start in leaders:
             last = row[-1]
             blocks[start] = Block(start, runs[start] + last.size, row, last.flow, (), None)
     order = sorted(blocks)
     inner: dict[int, list[int]] = {}
     for start in sorted(leaders - blocks.keys()):
-        if order and found.explorer.size_at(start):
+        if order and found.traversal.size_at(start):
             inner.setdefault(order[bisect_right(order, start) - 1], []).append(start)
     for run, starts in inner.items():
         _cut(blocks, run, starts)
         for start in starts:
             if start not in blocks:  # in code that overlaps other code: a block of its own
-                row = found.explorer.onward(start)
+                row = found.traversal.onward(start)
                 blocks[start] = Block(start, start + sum(fact.size for fact in row), row, row[-1].flow, (), None)
     return blocks
 
@@ -76,26 +74,26 @@ def _cut(blocks: dict[int, Block], run: int, starts: list[int]) -> None:
     blocks[begin] = Block(begin, whole.end, whole.facts[first:], whole.flow, (), None)
 
 
-def _colds(found: Discovery) -> dict[int, int]:
+def _colds(found: Found, guesser: Guesser) -> dict[int, int]:
     """Start of an FDE that is a cold part -> a place in the code that jumps to it.
 
     A cold part starts with a CFA that no call leaves, or nothing but jumps of one other FDE leads to it, of a kind that
     is no tail call, or to where no function is aligned.
     """
-    explorer = found.explorer
+    traversal = found.traversal
     jumpers: dict[int, list[int]] = {}
-    for start, last in explorer.runs.items():
-        fact = explorer.rows[start][-1]
+    for start, last in traversal.runs.items():
+        fact = traversal.rows[start][-1]
         if fact.flow in (JUMP, COND):
             target = last + fact.size + (fact.disp or 0)
             jumpers.setdefault(target, []).append(last)
         elif fact.flow == NEXT:
             jumpers.setdefault(last + fact.size, []).append(start)
-    for jump, guess in found.guesser.found.items():
+    for jump, guess in guesser.found.items():
         for target in guess.targets:
             jumpers.setdefault(target, []).append(jump)
     order = sorted(jumpers)
-    known = explorer.calls | found.named | ((found.references | found.starts) - found.guesser.labels())
+    known = traversal.calls | found.named | ((found.references | found.starts) - guesser.labels())
     colds: dict[int, int] = {}
     for frame in found.frames:
         sources: dict[int, int] = {}
@@ -114,16 +112,16 @@ def _colds(found: Discovery) -> dict[int, int]:
     return colds
 
 
-def _may_tail_call(found: Discovery, sources: dict[int, int]) -> bool:
+def _may_tail_call(found: Found, sources: dict[int, int]) -> bool:
     """Whether all of the jumps are unconditional and direct."""
-    return all(found.explorer.facts_at(jump).flow == JUMP for jump in sources.values())
+    return all(found.traversal.facts_at(jump).flow == JUMP for jump in sources.values())
 
 
-def _starts(found: Discovery, blocks: dict[int, Block], colds: dict[int, int]) -> list[int]:
+def _starts(found: Found, guesser: Guesser, blocks: dict[int, Block], colds: dict[int, int]) -> list[int]:
     """The functions: FDEs that are no cold parts; what is called or referred to outside FDEs; stubs within one."""
     starts = {frame.start for frame in found.frames if frame.start in blocks}
-    swept = {start for start in found.starts if start not in found.explorer.sources}
-    for address in found.explorer.calls | found.named | ((found.references | swept) - found.guesser.labels()):
+    swept = {start for start in found.starts if start not in found.traversal.sources}
+    for address in found.traversal.calls | found.named | ((found.references | swept) - guesser.labels()):
         if address in blocks:
             frame = found.frame_at(address)
             if frame is None or (address != frame.start and (address in found.named or _is_stub(blocks[address]))):
@@ -136,7 +134,9 @@ def _is_stub(block: Block) -> bool:
     return block.flow == JUMP_INDIRECT and block.facts[-1].rip is not None and len(block.facts) <= 2
 
 
-def _owners(found: Discovery, blocks: dict[int, Block], starts: list[int], colds: dict[int, int]) -> dict[int, int]:
+def _owners(
+    found: Found, guesser: Guesser, blocks: dict[int, Block], starts: list[int], colds: dict[int, int]
+) -> dict[int, int]:
     """Start of a block -> start of its function: by FDE, else by which function reaches it first."""
     owners: dict[int, int] = {start: start for start in starts}
     loose: list[int] = []
@@ -152,11 +152,11 @@ def _owners(found: Discovery, blocks: dict[int, Block], starts: list[int], colds
                 loose.append(start)
     if not loose:
         return owners
-    sources, jumps = found.explorer.sources, found.explorer.jumps
+    sources, jumps = found.traversal.sources, found.traversal.jumps
     for start, before in sources.items():  # nearly always what comes before is there before
         if start not in owners and start in blocks and before in owners:
             owners[start] = owners[before]
-    jumped = {target: jumps[jump] for jump, guess in found.guesser.found.items() for target in guess.targets}
+    jumped = {target: jumps[jump] for jump, guess in guesser.found.items() for target in guess.targets}
     for start in loose:
         path: dict[int, None] = {}
         at = start
@@ -168,7 +168,7 @@ def _owners(found: Discovery, blocks: dict[int, Block], starts: list[int], colds
     return owners
 
 
-def _pieces(found: Discovery, starts: list[int], colds: dict[int, int]) -> list[tuple[int, int, int]]:
+def _pieces(found: Found, starts: list[int], colds: dict[int, int]) -> list[tuple[int, int, int]]:
     """(start, end, function) of the FDEs, cut where a function starts within one; the lowest is last."""
     pieces: list[tuple[int, int, int]] = []
     parents: dict[int, int] = {}
@@ -195,7 +195,7 @@ def _pieces(found: Discovery, starts: list[int], colds: dict[int, int]) -> list[
     return [(start, end, root(owner)) for start, end, owner in reversed(pieces)]
 
 
-def _link(found: Discovery, blocks: dict[int, Block], owners: dict[int, int]) -> dict[int, set[int]]:
+def _link(found: Found, guesser: Guesser, blocks: dict[int, Block], owners: dict[int, int]) -> dict[int, set[int]]:
     """Sets succ and target of every block; returns the entries of each function, its start left out."""
     entries: dict[int, set[int]] = {}
 
@@ -238,25 +238,27 @@ def _link(found: Discovery, blocks: dict[int, Block], owners: dict[int, int]) ->
             if flow == CALL:
                 block.target = end + (block.facts[-1].disp or 0)
         elif flow == JUMP_INDIRECT:
-            guess = found.guesser.found.get(end - block.facts[-1].size)
+            guess = guesser.found.get(end - block.facts[-1].size)
             if guess:
                 block.succ = tuple(dict.fromkeys(target for target in guess.targets if get(target) == owner))
                 for target in guess.targets:
                     enter(target)
-    more = (found.references, found.explorer.calls, found.starts, found.named, found.guesser.others)
-    for address in found.explorer.resumes.union(*more):
+    more = (found.references, found.traversal.calls, found.starts, found.named, guesser.others)
+    for address in found.traversal.resumes.union(*more):
         enter(address)
     return entries
 
 
-def _prove(found: Discovery, blocks: dict[int, Block], owners: dict[int, int], functions: dict[int, Function]) -> None:
+def _prove(
+    found: Found, guesser: Guesser, blocks: dict[int, Block], owners: dict[int, int], functions: dict[int, Function]
+) -> None:
     """Puts the tables that a jump's own block proves into its function."""
     for start, block in blocks.items():
         if block.flow != JUMP_INDIRECT:
             continue
         jump = block.end - block.facts[-1].size
         function = functions[owners[start]]
-        guess = found.guesser.found.get(jump)
+        guess = guesser.found.get(jump)
         if guess is None:
             target = tables.constant(found.binary, block)
             if target is not None and target in function.blocks:

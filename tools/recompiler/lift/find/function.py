@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from recompiler.lift.elf.binary import Binary
 from recompiler.lift.x86.decode import COND, JUMP, NEXT, Facts
-
-if TYPE_CHECKING:
-    from recompiler.lift.elf.binary import Binary
 
 
 class Block:

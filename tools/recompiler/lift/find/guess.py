@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from recompiler.lift.elf.ehframe import Fde
 from recompiler.lift.find import bounds, tables
+from recompiler.lift.find.found import Found
 from recompiler.lift.find.tables import Value
 from recompiler.lift.x86.decode import Facts
-
-if TYPE_CHECKING:
-    from recompiler.lift.elf.ehframe import Fde
-    from recompiler.lift.find.discover import Discovery
 
 _CHAIN: Final = 48  # instructions that are looked at before a jump
 _MOST: Final = 2048  # entries of a table whose bound is not seen
@@ -49,8 +47,8 @@ class Guesser:
     uncertain table or none may lead to.
     """
 
-    def __init__(self, discovery: Discovery) -> None:
-        self.discovery = discovery
+    def __init__(self, code: Found) -> None:
+        self.code = code
         self.found: dict[int, Guess] = {}
         self.missed: set[int] = set()
         self.others: set[int] = set()
@@ -61,27 +59,27 @@ class Guesser:
         self._rows: dict[int, Value] = {}  # jumps that compute where they lead without a table
         self._vague: set[int] = set()  # jumps whose table's address was assumed, or that were missed
         self._looked: set[tuple[int, int, int]] = set()  # (jump's function, table, origin) that were scanned
-        self._budget = sum(b - a for a, b in discovery.binary.text) // 4 + 65536  # about ten microseconds each
+        self._budget = sum(b - a for a, b in code.binary.text) // 4 + 65536  # about ten microseconds each
         self._refs: list[int] = []
         self._bases: list[Place] = []
         self._labels: list[Place] = []
 
     def turn(self, *, again: bool = True) -> list[int]:
         """Looks at the jumps without targets, again at those that it has looked at; returns the new targets."""
-        discovery = self.discovery
-        self._refs = sorted(discovery.data)
-        self._bases = sorted(discovery.bases)
-        self._labels = sorted(discovery.labels)
+        code = self.code
+        self._refs = sorted(code.data)
+        self._bases = sorted(code.bases)
+        self._labels = sorted(code.labels)
         new: list[int] = []
         known = self._plain if again else self._plain | self._tried.keys()
-        for jump in sorted(discovery.explorer.jumps.keys() - self.found.keys() - known):
-            if discovery.explorer.facts_at(jump).rip is not None:
+        for jump in sorted(code.traversal.jumps.keys() - self.found.keys() - known):
+            if code.traversal.facts_at(jump).rip is not None:
                 self._plain.add(jump)
             else:
                 guess = self._guess(jump)
                 if guess is not None:
                     self.found[jump] = guess
-                    new += [target for target in guess.targets if discovery.in_text(target)]
+                    new += [target for target in guess.targets if code.in_text(target)]
         return new
 
     def grow(self) -> list[int]:
@@ -96,13 +94,13 @@ class Guesser:
                 if len(found) < step:
                     del self._open[jump]
                 targets += found
-                new += [target for target in found if target not in self.discovery.explorer.leaders]
+                new += [target for target in found if target not in self.code.traversal.leaders]
         return new
 
     @property
     def inline(self) -> list[tuple[int, int]]:
         """The ranges of text that are tables."""
-        guesses = [guess for guess in self.found.values() if self.discovery.in_text(guess.table)]
+        guesses = [guess for guess in self.found.values() if self.code.in_text(guess.table)]
         return [(table, table + len(targets) * scale) for targets, table, scale in guesses]
 
     def rest(self) -> list[int]:
@@ -122,7 +120,7 @@ class Guesser:
         if jump in self._rows:
             self._row(jump, self._rows[jump])
             return None
-        code = self.discovery.explorer.chain(jump, _CHAIN)
+        code = self.code.traversal.chain(jump, _CHAIN)
         low, high = self._extent(jump)
         tried = len(code), bisect_right(self._bases, (high, 0, 0)) - bisect_left(self._bases, (low, 0, 0))
         if self._tried.get(jump) == tried:
@@ -146,7 +144,7 @@ class Guesser:
 
     def _first(self, jump: int, code: Code) -> int:
         """Where the jump's own run begins in the code that leads to it."""
-        start = self.discovery.explorer.jumps[jump]
+        start = self.code.traversal.jumps[jump]
         return next((at for at in range(len(code) - 1, 0, -1) if code[at][0] == start), 0)
 
     def _assume(self, jump: int, code: Code) -> Guess | None:
@@ -170,7 +168,7 @@ class Guesser:
 
     def _extent(self, jump: int) -> tuple[int, int]:
         """The function of a jump, as far as that is known."""
-        frame = self.discovery.frame_at(jump)
+        frame = self.code.frame_at(jump)
         return (frame.start, frame.end) if frame else (jump - _AROUND, jump + _AROUND)
 
     def _nearest(self, rows: list[Place], jump: int, most: int) -> list[Place]:
@@ -198,15 +196,15 @@ class Guesser:
 
     def _bounded(self, jump: int, value: Value, most: int, *, assumed: bool) -> list[int]:
         """The words that a table gives up to its bound, or to the first that cannot be one; empty for no table."""
-        discovery = self.discovery
-        frame = discovery.frame_at(jump)
+        code = self.code
+        frame = code.frame_at(jump)
         targets: list[int] = []
         holes = 0
         for index in range(most):
-            target = tables.entry(discovery.binary, value, index, discovery.binary.word)
+            target = tables.entry(code.binary, value, index, code.binary.word)
             if target is None:
                 break
-            if not discovery.in_text(target):
+            if not code.in_text(target):
                 if holes < index or index == _HOLES:
                     break
                 holes += 1
@@ -218,33 +216,33 @@ class Guesser:
 
     def _words(self, jump: int, value: Value, first: int, end: int) -> Iterator[int]:
         """The words of a table whose bound is not seen, up to one that can be none: the next object begins there."""
-        discovery = self.discovery
-        frame = discovery.frame_at(jump)
+        code = self.code
+        frame = code.frame_at(jump)
         step = min(value.scale, 8)
         for index in range(first, end):
             self._budget -= 1
             at = value.offset + index * value.scale
-            if self._budget < 0 or (index and not discovery.data.isdisjoint(range(at - step + 1, at + 1))):
+            if self._budget < 0 or (index and not code.data.isdisjoint(range(at - step + 1, at + 1))):
                 return
-            target = tables.entry(discovery.binary, value, index, discovery.binary.word)
-            if target is None or not discovery.in_text(target) or not self._may_lead(frame, target):
+            target = tables.entry(code.binary, value, index, code.binary.word)
+            if target is None or not code.in_text(target) or not self._may_lead(frame, target):
                 return
             yield target
 
     def _may_lead(self, frame: Fde | None, target: int) -> bool:
         """Whether a word that only its neighbours make a target is one: it leads into the function or a cold part."""
-        discovery = self.discovery
+        code = self.code
         if frame is not None and not frame.start <= target < frame.end:
-            other = discovery.frame_at(target)
+            other = code.frame_at(target)
             if other is None or other.cfa == 8:
                 return False
-        return not discovery.explorer.inside(target)
+        return not code.traversal.inside(target)
 
     def _row(self, jump: int, value: Value) -> None:
         """Adds the instructions that a jump chooses from by arithmetic alone: neighbours that are a scale apart."""
         low, high = self._extent(jump)
-        known = self.discovery.explorer.size_at
-        for step in (value.scale, -value.scale) if value.base == 1 or self.discovery.fixed else ():
+        known = self.code.traversal.size_at
+        for step in (value.scale, -value.scale) if value.base == 1 or self.code.fixed else ():
             at = value.offset
             for _ in range(_ROW):
                 if not low <= at < high or not known(at):
@@ -268,17 +266,17 @@ class Guesser:
 
     def _run(self, extent: tuple[int, int], table: int, size: int, origin: int) -> list[int]:
         """The targets of words at table, as long as each leads to where an instruction can be; at least two."""
-        discovery = self.discovery
+        code = self.code
         found: list[int] = []
         next_object = bisect_right(self._refs, table)
         end = self._refs[next_object] if next_object < len(self._refs) else table + size * _MOST
         for at in range(table, min(end, table + size * min(_MOST, self._budget)), size):
-            word = discovery.binary.word(at, size)
+            word = code.binary.word(at, size)
             if word is None:
                 break
             if size == 4:
                 word = (word ^ 1 << 31) - (1 << 31) + origin
-            if not extent[0] <= word < extent[1] or not discovery.in_text(word) or discovery.explorer.inside(word):
+            if not extent[0] <= word < extent[1] or not code.in_text(word) or code.traversal.inside(word):
                 break
             found.append(word)
         self._budget -= len(found) + 1

@@ -1,6 +1,6 @@
 """In: the bytes of an executable segment. Out: rows of its instructions, from any offset to a transfer of control.
 
-All of it is decoded once, straight through, in steps that run in C; rows are cut out of that. Where code is entered
+All of it is decoded once, one instruction behind the other (a linear sweep), in steps that run in C; rows are cut out of that. Where code is entered
 between those instructions, because data or another reading of the same bytes is before it, it is decoded apart.
 """
 
@@ -33,7 +33,7 @@ class Text:
         self._flows = [number for number, fact in enumerate(self._facts) if fact.flow]
         self._points = [number for number, fact in enumerate(self._facts) if fact.points]
         self._new: list[tuple[int, int]] = []  # rows whose pointing instructions nobody asked for
-        self._apart: list[tuple[int, Facts]] = []  # such instructions outside the straight reading
+        self._apart: list[tuple[int, Facts]] = []  # such instructions outside the linear sweep
 
     def _decode(self) -> None:
         decoder, code, get = Decoder(64, self.code), self.code, MEMO.get

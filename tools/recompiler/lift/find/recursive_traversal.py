@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from iced_x86 import Code, Mnemonic
 
+from recompiler.lift.elf.binary import Binary
 from recompiler.lift.find.linear_sweep import Text
 from recompiler.lift.x86.decode import (
     CALL,
@@ -19,24 +20,19 @@ from recompiler.lift.x86.decode import (
     LONGEST,
     NEXT,
     RET,
-    SYSCALL,
     TRAP,
     Facts,
     facts,
-    stream,
 )
-
-if TYPE_CHECKING:
-    from recompiler.lift.elf.binary import Binary
 
 _ENDS: Final = frozenset((JUMP, RET, JUMP_INDIRECT, INVALID))
 _ZEROS: Final = facts(b"\0\0")  # add [rax],al: what zeroed padding decodes as
 
 
-class Explorer:
-    """Recursive descent over a whole binary; every set and dict is by address.
+class Traversal:
+    """Recursive traversal of a whole binary; every set and dict is by address.
 
-    leaders: where blocks must start. rows: where straight decoding began -> the instructions up to where it ended.
+    leaders: where blocks must start. rows: where a run of instructions began -> the instructions up to where it ended.
     runs: the same -> the address of the last one. ends: what is behind that -> where it began. sources: a leader -> the
     run that first led to it, other than by a call. calls: targets of direct calls. resumes: return sites and what
     follows a syscall or int3. jumps: indirect jump -> its run.
@@ -85,7 +81,7 @@ class Explorer:
         """The instructions with distances or numbers that may be addresses, found since the last call."""
         return [item for text in self._texts for item in text.pointing()]
 
-    def explore(self, starts: Iterable[int]) -> None:
+    def traverse(self, starts: Iterable[int]) -> None:
         """Adds what is reached from starts; those outside the code are left out."""
         leaders = self.leaders
         work = list(starts)
@@ -104,7 +100,7 @@ class Explorer:
                 self._run(start, text, work)
 
     def _run(self, start: int, text: Text, work: list[int]) -> None:
-        """Goes straight on from start, beyond branches and calls, as long as nothing is known there."""
+        """Goes on from start, behind branches and calls, as long as nothing is known there."""
         leaders, sources, low, sizes = self.leaders, self.sources, text.base, text.sizes
         while True:
             row, begin, at = text.row(start - low)
@@ -178,31 +174,3 @@ class Explorer:
 def padding(fact: Facts) -> bool:
     """Whether an instruction is what compilers and linkers put between functions."""
     return fact.mnemonic in (Mnemonic.NOP, Mnemonic.INT3) or fact is _ZEROS
-
-
-def judge(gap: bytes, behind: bytes) -> tuple[list[int], int, int]:
-    """What stands in a gap between known code: (offsets where code seems to start, bytes of data, of padding).
-
-    Code is what decodes until control leaves it or until it falls exactly into the code behind the gap.
-    """
-    end = len(gap)
-    starts: list[int] = []
-    at = idle = first = 0
-    flow, fresh = RET, True
-    for fact in stream(gap + behind, 0):
-        if fresh and padding(fact):
-            idle += min(fact.size, end - at)
-            at += fact.size
-        else:
-            if fresh:
-                first, fresh = at, False
-            at += fact.size
-            if at > end or fact.flow == INVALID:
-                return starts, end - first, idle
-            if fact.flow or at == end:
-                if flow not in (COND, CALL, CALL_INDIRECT, SYSCALL):
-                    starts.append(first)
-                flow, fresh = fact.flow, True
-        if at >= end:
-            break
-    return starts, 0, idle

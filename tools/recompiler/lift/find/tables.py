@@ -8,16 +8,14 @@ outside the table of rules writes is unknown. Memory counts only where the progr
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from iced_x86 import MemorySizeExt, Mnemonic, OpKind, Register
 
+from recompiler.lift.elf.binary import Binary
 from recompiler.lift.elf.dynamic import R_RELATIVE
 from recompiler.lift.find.function import Block, JumpTable
 from recompiler.lift.x86.decode import Facts
-
-if TYPE_CHECKING:
-    from recompiler.lift.elf.binary import Binary
 
 WORD: Final = (1 << 64) - 1
 _FAR: Final = 1 << 40
@@ -55,7 +53,7 @@ def _gpr32(register: int) -> int:
 
 
 class Walk:
-    """The registers along straight code. assume: (GPR, its value) for wherever nothing is known of that register.
+    """The registers along instructions in a row. assume: (GPR, its value) for wherever nothing is known of that register.
 
     used: how often the assumed register had been written when the assumption was taken, one element for a sound guess.
     """
