@@ -1,4 +1,4 @@
-"""Words that glibc's start fills by asking its resolvers hold what was foreseen."""
+"""Words that glibc's start fills by asking its resolvers hold what was predicted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from recompiler.lift.elf import binary
 from recompiler.lift.find import discover
-from recompiler.lift.find.call_prediction import Foresight
+from recompiler.lift.find.call_prediction import CallPrediction
 from tests.recompiler.lift.programs.executable import COMPILERS, HOST, PLAIN, Executable, Run
 
 PROGRAM = r"""
@@ -28,7 +28,7 @@ int main(void) {
 
 
 @pytest.mark.skipif(not HOST.exists(), reason="no host of lifted programs was built for this machine")
-def test_resolvers_choose_what_was_foreseen(tmp_path: Path) -> None:
+def test_resolvers_choose_what_was_predicted(tmp_path: Path) -> None:
     compiler = COMPILERS["gcc glibc"]
     if missing := compiler.missing():
         pytest.skip(f"no {missing} here: apt-get install gcc libc6-dev")
@@ -39,7 +39,7 @@ def test_resolvers_choose_what_was_foreseen(tmp_path: Path) -> None:
     found = Executable(path).outcome("lifted", Run(), tmp_path / "run")
     program = discover.discover(binary.load(path.read_bytes()))
     words = [tuple(int(number, 16) for number in line.split()) for line in found.stdout.splitlines()]
-    foresight = Foresight(program)
-    right = [word for word, value in words if foresight.held(word) == value]
+    prediction = CallPrediction(program)
+    right = [word for word, value in words if prediction.callee(word) == value]
     assert len(words) >= 20
     assert len(right) * 4 >= len(words) * 3  # glibc 2.36: 30 of 31; strchr has two that need no more than the CPU has

@@ -161,7 +161,7 @@ def test_what_a_word_holds_at_first_is_what_calls_through_it_are_compared_with(b
     addresses = named(program)
     links = Links.of(program)
     jump, end = links.stubs[addresses["held_word_stub"]]
-    assert links.held[end + jump.rip] == addresses["into_a_loop_helper"]  # type: ignore[operator]
+    assert links.predicted[end + jump.rip] == addresses["into_a_loop_helper"]  # type: ignore[operator]
 
 
 @every_build

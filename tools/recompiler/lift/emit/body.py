@@ -129,8 +129,8 @@ class _Emitter(Writer):
 
     def block(self, node: Node, edges: Mapping[int, Edge]) -> None:
         block, infos = node.block, node.infos
-        straight = block.flow == NEXT
-        count = len(infos) if straight else len(infos) - 1
+        falls = block.flow == NEXT
+        count = len(infos) if falls else len(infos) - 1
         wants = self.wants(node)
         address = block.start
         if node.safepoint:
@@ -162,7 +162,7 @@ class _Emitter(Writer):
                 self.stop(address - facts.size, "an address beyond 2 GiB")
                 return
         self.stack(row, address)
-        if straight:
+        if falls:
             self.leave_or_go(node, edges, block.end)
         else:
             self.mark(address)

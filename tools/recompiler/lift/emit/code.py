@@ -233,14 +233,14 @@ class Writer:
 
     def enter_by(self, word: int | None, stub: int | None = None) -> None:
         """As enter, when PC is what the word at an address holds; stub: what can be called as well, and is shorter."""
-        held = None if word is None else self.links.held.get(word)
-        if held is None:
+        predicted = None if word is None else self.links.predicted.get(word)
+        if predicted is None:
             self.enter()
             return
         self.get(PC)
-        self.address(held)
+        self.address(predicted)
         self.op(0x51, 0x04, regs.I64)
-        self.call_function(held)
+        self.call_function(predicted)
         self.op(0x05)
         if stub is None:
             self.enter()

@@ -37,7 +37,7 @@ def program(found: Found, guesser: Guesser) -> Program:
 
 
 def _blocks(found: Found, guesser: Guesser) -> dict[int, Block]:
-    """Instructions in a row from each leader to the next, or to where control leaves it; tables in the text are none."""
+    """Instructions from each leader to the next, or to where control leaves it; tables in the text are none."""
     leaders, runs = found.traversal.leaders, found.traversal.runs
     for start, end in guesser.inline:
         leaders = leaders.difference(range(start, end))

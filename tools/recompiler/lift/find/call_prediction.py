@@ -30,15 +30,15 @@ _LEVEL: Final = frozenset(
 _MOST: Final = 16  # functions that are looked at for one candidate
 
 
-class Foresight:
-    """What is foreseen of one program; what was found of a function is remembered."""
+class CallPrediction:
+    """What is predicted of one program; what was found of a function is remembered."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self._choices: dict[int, int | None] = {}  # by resolver
         self._plains: dict[int, bool] = {}  # by candidate
 
-    def held(self, word: int) -> int | None:
+    def callee(self, word: int) -> int | None:
         """The start of the function whose address the 8 bytes at an address will hold; None when nothing tells."""
         binary = self.program.binary
         found = binary.relocations.get(word)

@@ -1,4 +1,4 @@
-"""In: a Binary. Out: what is known of its code while it is being found, empty at first: all steps read it and add to it.
+"""In: a Binary. Out: what is known of its code while it is being found: all steps read it and add to it.
 
 references.py, gaps.py and guess.py find; assemble.py divides what they found.
 """

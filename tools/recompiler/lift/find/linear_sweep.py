@@ -1,7 +1,8 @@
 """In: the bytes of an executable segment. Out: rows of its instructions, from any offset to a transfer of control.
 
-All of it is decoded once, one instruction behind the other (a linear sweep), in steps that run in C; rows are cut out of that. Where code is entered
-between those instructions, because data or another reading of the same bytes is before it, it is decoded apart.
+All of it is decoded once, one instruction behind the other, in steps that run in C; rows are cut out of that. Where
+code is entered between those instructions, because data or another reading of the same bytes is before it, it is
+decoded apart.
 """
 
 from __future__ import annotations

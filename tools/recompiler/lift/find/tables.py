@@ -53,7 +53,7 @@ def _gpr32(register: int) -> int:
 
 
 class Walk:
-    """The registers along instructions in a row. assume: (GPR, its value) for wherever nothing is known of that register.
+    """The registers along a row of code. assume: (GPR, its value) for wherever nothing is known of that register.
 
     used: how often the assumed register had been written when the assumption was taken, one element for a sound guess.
     """

@@ -9,7 +9,7 @@ from recompiler.lift.asm.assembler import Asm, Local, Unlifted
 from recompiler.lift.forms import form
 from recompiler.lift.forms.lanes import lanes, mnemonic, set_gpr32
 from recompiler.lift.forms.sse_int import BINARY, SHAPES, SHIFTS, SWAPPED
-from recompiler.lift.forms.x87_move import call
+from recompiler.lift.forms.x87_move import call_x87
 from recompiler.lift.x86.regs import I32, I64, RDI, V128
 
 _UNPACKS = {"BW": 8, "WD": 16, "DQ": 32}
@@ -24,7 +24,7 @@ def value(a: Asm, i: int, bits: int = 64) -> Local:
     if a.is_memory(i):
         a.op({64: "i64.load", 32: "i64.load32_u"}[bits], a.address())
     else:
-        call(a, "mmx", a.register(i)[1])
+        call_x87(a, "mmx", a.register(i)[1])
     return a.keep(I64)
 
 
@@ -60,7 +60,7 @@ def set_mm(a: Asm, i: int = 0) -> None:
     result = a.keep(I64)
     a.op("i32.const", a.register(i)[1])
     a.get(result)
-    call(a, "set_mmx")
+    call_x87(a, "set_mmx")
 
 
 # ---- moves

@@ -30,7 +30,7 @@ def sti(a: Asm) -> int:
     return max((REGISTERS[register][1] for register in registers if register), default=0)
 
 
-def call(a: Asm, name: str, *arguments: int) -> None:
+def call_x87(a: Asm, name: str, *arguments: int) -> None:
     """A function of csrc/x87 with constants, after what is on the stack."""
     for value in arguments:
         a.op("i32.const", value)
@@ -40,7 +40,7 @@ def call(a: Asm, name: str, *arguments: int) -> None:
 def pop(a: Asm, count: int = 1) -> None:
     """The register stack loses its top."""
     for _ in range(count):
-        call(a, "pop")
+        call_x87(a, "pop")
 
 
 def push_integer(a: Asm, bits: int) -> None:
@@ -55,7 +55,7 @@ def push_integer(a: Asm, bits: int) -> None:
 def fld(a: Asm) -> None:
     bits = a.size(0)
     a.load(0, bits)
-    call(a, "push_single" if bits == 32 else "push_double")
+    call_x87(a, "push_single" if bits == 32 else "push_double")
 
 
 @form("FLD m80fp", page="2A FLD")
@@ -72,25 +72,25 @@ def _push_ten(a: Asm, name: str) -> None:
     a.hold_address()
     a.op("i64.load", a.address())
     a.op("i32.load16_u", a.address() + 8)
-    call(a, name)
+    call_x87(a, name)
 
 
 @form("FILD m16int", "FILD m32int", "FILD m64int", page="2A FILD")
 def fild(a: Asm) -> None:
     push_integer(a, a.size(0))
-    call(a, "push_integer")
+    call_x87(a, "push_integer")
 
 
 @form("FLD ST(i)", page="2A FLD")
 def fld_register(a: Asm) -> None:
-    call(a, "push_register", sti(a))
+    call_x87(a, "push_register", sti(a))
 
 
 @form("{" + ",".join(_CONSTANTS) + "}", page="2A FLD1/FLDL2T/FLDL2E/FLDPI/FLDLG2/FLDLN2/FLDZ")
 def constant(a: Asm) -> None:
     significand, more, exponent = _CONSTANTS[mnemonic(a)]
     a.const(64, significand)
-    call(a, "push_constant", more, exponent)
+    call_x87(a, "push_constant", more, exponent)
 
 
 # ---- stores
@@ -99,7 +99,7 @@ def constant(a: Asm) -> None:
 @form("FST m32fp", "FSTP m32fp", "FST m64fp", "FSTP m64fp", page="2A FST/FSTP")
 def fst(a: Asm) -> None:
     bits = a.size(0)
-    call(a, "single" if bits == 32 else "double")
+    call_x87(a, "single" if bits == 32 else "double")
     a.store(0, a.keep(I32 if bits == 32 else I64), bits)
     if mnemonic(a) == "FSTP":
         pop(a)
@@ -117,9 +117,9 @@ def fbstp(a: Asm) -> None:
 
 def _store_ten(a: Asm, name: str) -> None:
     a.hold_address()
-    call(a, f"{name}_high")
+    call_x87(a, f"{name}_high")
     high = a.keep(I32)
-    call(a, name)
+    call_x87(a, name)
     low = a.keep(I64)
     a.op("i64.load", a.address())  # a fault of either part comes before the other is written
     a.op("drop")
@@ -135,7 +135,7 @@ def _store_ten(a: Asm, name: str) -> None:
 @form("FIST m{16,32}int", "FISTP m{16,32,64}int", "FISTTP m{16,32,64}int", page="2A FIST/FISTP, FISTTP")
 def fist(a: Asm) -> None:
     bits = a.size(0)
-    call(a, "integer", bits, int(mnemonic(a) == "FISTTP"))
+    call_x87(a, "integer", bits, int(mnemonic(a) == "FISTTP"))
     value = a.keep(I64)
     offset = a.address()
     a.get(value)
@@ -146,7 +146,7 @@ def fist(a: Asm) -> None:
 
 @form("FST ST(i)", "FSTP ST(i)", page="2A FST/FSTP")
 def fst_register(a: Asm) -> None:
-    call(a, "store", sti(a))
+    call_x87(a, "store", sti(a))
     if mnemonic(a) == "FSTP":
         pop(a)
 
@@ -156,19 +156,19 @@ def fst_register(a: Asm) -> None:
 
 @form("FXCH ST(i)", page="2A FXCH")
 def fxch(a: Asm) -> None:
-    call(a, "exchange", sti(a))
+    call_x87(a, "exchange", sti(a))
 
 
 @form("FFREE ST(i)", "FFREEP ST(i)", page="2A FFREE")
 def ffree(a: Asm) -> None:
-    call(a, "free", sti(a))
+    call_x87(a, "free", sti(a))
     if mnemonic(a) == "FFREEP":
         pop(a)
 
 
 @form("FINCSTP", "FDECSTP", page="2A FINCSTP, FDECSTP")
 def turn(a: Asm) -> None:
-    call(a, "turn", 1 if mnemonic(a) == "FINCSTP" else 7)
+    call_x87(a, "turn", 1 if mnemonic(a) == "FINCSTP" else 7)
 
 
 _CONDITIONS = {"B": (C,), "E": (Z,), "BE": (C, Z), "U": (P,)}
@@ -184,7 +184,7 @@ def fcmov(a: Asm) -> None:
             a.op("i32.or")
     if name.startswith("N"):
         a.op("i32.eqz")
-    call(a, "move")
+    call_x87(a, "move")
 
 
 # ---- comparison
@@ -194,7 +194,7 @@ def fcmov(a: Asm) -> None:
 def fcomi(a: Asm) -> None:
     """C0 C2 C3 (bits 8, 10, 14) of the comparison go to C P Z."""
     name = mnemonic(a)
-    call(a, "compare", sti(a), int(name.startswith("FU")), 0)
+    call_x87(a, "compare", sti(a), int(name.startswith("FU")), 0)
     codes = a.keep(I32)
     if name.endswith("P"):
         pop(a)

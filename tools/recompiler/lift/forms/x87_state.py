@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from recompiler.lift.asm.assembler import Asm, Local
 from recompiler.lift.forms import form
-from recompiler.lift.forms.x87_move import call
+from recompiler.lift.forms.x87_move import call_x87
 from recompiler.lift.x86.regs import I32, RAX, XMM
 
 _SIGSEGV = 11
@@ -19,49 +19,49 @@ _EMPTY = 0xFFFF0000  # upper halves of the words in an environment
 
 @form("FNSTCW m2byte", page="2A FSTCW/FNSTCW")
 def fnstcw(a: Asm) -> None:
-    call(a, "control")
+    call_x87(a, "control")
     a.store(0, a.keep(I32), 16)
 
 
 @form("FLDCW m2byte", page="2A FLDCW")
 def fldcw(a: Asm) -> None:
     a.load(0, 16)
-    call(a, "set_control")
+    call_x87(a, "set_control")
 
 
 @form("FNSTSW m2byte", page="2A FSTSW/FNSTSW")
 def fnstsw(a: Asm) -> None:
-    call(a, "status")
+    call_x87(a, "status")
     a.store(0, a.keep(I32), 16)
 
 
 @form("FNSTSW AX", page="2A FSTSW/FNSTSW")
 def fnstsw_ax(a: Asm) -> None:
-    call(a, "status")
+    call_x87(a, "status")
     a.set_gpr(RAX, 16, a.keep(I32))
 
 
 @form("FNCLEX", page="2A FCLEX/FNCLEX")
 def fnclex(a: Asm) -> None:
-    call(a, "status")
+    call_x87(a, "status")
     a.op("i32.const", 0x7F00)
     a.op("i32.and")
-    call(a, "set_status")
+    call_x87(a, "set_status")
 
 
 @form("FNINIT", page="2A FINIT/FNINIT")
 def fninit(a: Asm) -> None:
-    call(a, "init")
+    call_x87(a, "init")
 
 
 @form("EMMS", page="2A EMMS")
 def emms(a: Asm) -> None:
     """Empties the registers; TOP becomes 0."""
-    call(a, "set_tags", 0)
-    call(a, "status")
+    call_x87(a, "set_tags", 0)
+    call_x87(a, "status")
     a.op("i32.const", ~_TOP)
     a.op("i32.and")
-    call(a, "set_status")
+    call_x87(a, "set_status")
 
 
 @form("FNOP", "WAIT", page="2A FNOP")
@@ -77,7 +77,7 @@ def _store(a: Asm, base: Local, op: str, offset: int, *push: int | str) -> None:
     a.get(base)
     for each in push:
         if isinstance(each, str):
-            call(a, each)
+            call_x87(a, each)
         else:
             a.const(32, each)
     a.op(op, offset)
@@ -108,7 +108,7 @@ def _store_environment(a: Asm, base: Local) -> None:
         _store(a, base, "i32.store", offset, value)
     for offset, name in ((8, "tag_word"), (4, "status"), (0, "control")):
         a.get(base)
-        call(a, name)
+        call_x87(a, name)
         a.const(32, _EMPTY)
         a.op("i32.or")
         a.op("i32.store", offset)
@@ -118,7 +118,7 @@ def _load_environment(a: Asm, base: Local) -> None:
     for offset, name in ((0, "set_control"), (4, "set_status"), (8, "set_tag_word")):
         a.get(base)
         a.op("i32.load16_u", offset)
-        call(a, name)
+        call_x87(a, name)
 
 
 @form("FNSTENV m28byte", page="2A FSTENV/FNSTENV")
@@ -126,10 +126,10 @@ def fnstenv(a: Asm) -> None:
     """Masks all exceptions when it is done."""
     base = _base(a, 28)
     _store_environment(a, base)
-    call(a, "control")
+    call_x87(a, "control")
     a.op("i32.const", _MASKS)
     a.op("i32.or")
-    call(a, "set_control")
+    call_x87(a, "set_control")
 
 
 @form("FLDENV m28byte", page="2A FLDENV")
@@ -144,7 +144,7 @@ def fnsave(a: Asm) -> None:
         _store(a, base, "i32.store16", 36 + 10 * i, i, "exponent")
         _store(a, base, "i64.store", 28 + 10 * i, i, "significand")
     _store_environment(a, base)
-    call(a, "init")
+    call_x87(a, "init")
 
 
 @form("FRSTOR m108byte", page="2A FRSTOR")
@@ -162,7 +162,7 @@ def _load_registers(a: Asm, base: Local, first: int, step: int) -> None:
         a.op("i64.load", first + step * i)
         a.get(base)
         a.op("i32.load16_u", first + step * i + 8)
-        call(a, "set_register")
+        call_x87(a, "set_register")
 
 
 @form("FXSAVE m512byte", "FXSAVE64 m512byte", page="2A FXSAVE")
@@ -175,7 +175,7 @@ def fxsave(a: Asm) -> None:
     for i in range(8):
         _store(a, base, "i64.store", 32 + 16 * i, i, "significand")
         a.get(base)
-        call(a, "exponent", i)
+        call_x87(a, "exponent", i)
         a.op("i64.extend_i32_u")
         a.op("i64.store", 40 + 16 * i)
     _store(a, base, "i32.store", 28, _MXCSR_MASK)
@@ -207,10 +207,10 @@ def fxrstor(a: Asm) -> None:
     for offset, name in ((0, "set_control"), (2, "set_status")):
         a.get(base)
         a.op("i32.load16_u", offset)
-        call(a, name)
+        call_x87(a, name)
     a.get(base)
     a.op("i32.load8_u", 4)
-    call(a, "set_tags")
+    call_x87(a, "set_tags")
     _load_registers(a, base, 32, 16)
     for number in range(16):
         a.get(base)

@@ -8,7 +8,7 @@ from typing import Final
 
 from iced_x86 import Code, Mnemonic, OpKind, Register
 
-from recompiler.lift.find.call_prediction import Foresight
+from recompiler.lift.find.call_prediction import CallPrediction
 from recompiler.lift.find.function import Function, Program
 from recompiler.lift.x86.decode import CALL_INDIRECT, JUMP_INDIRECT, Facts
 
@@ -19,14 +19,14 @@ _MARKS: Final = frozenset((Mnemonic.ENDBR64, Mnemonic.NOP))
 class Links:
     """numbers: address of an entry -> (number of its function, number of the entry). text: (start, size), as the pc
     map has it. stubs: start of a function that only jumps through a word at a fixed address, as those of a PLT do ->
-    that jump and its end: a call of the stub can call what the word says. held: address of such a word -> start of the
-    function that it will most likely hold.
+    that jump and its end: a call of the stub can call what the word says. predicted: address of such a word -> start of
+    the function that it will most likely hold.
     """
 
     numbers: dict[int, tuple[int, int]] = field(default_factory=dict)
     text: tuple[int, int] = (0, 0)
     stubs: dict[int, tuple[Facts, int]] = field(default_factory=dict)
-    held: dict[int, int] = field(default_factory=dict)
+    predicted: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, program: Program) -> Links:
@@ -39,9 +39,9 @@ class Links:
         stubs = {function.start: stub for function in program.functions if (stub := _stub(function)) is not None}
         words = {word for stub in stubs.values() if (word := fixed(*stub)) is not None}
         words |= {word for function in program.functions for word in _called(function)}
-        foresight = Foresight(program)
-        held = {word: start for word in sorted(words) if (start := foresight.held(word)) is not None}
-        return cls(numbers, program.binary.code_range, stubs, held)
+        prediction = CallPrediction(program)
+        predicted = {word: start for word in sorted(words) if (start := prediction.callee(word)) is not None}
+        return cls(numbers, program.binary.code_range, stubs, predicted)
 
 
 def _called(function: Function) -> Iterator[int]:
