@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from recompiler.lift.elf import binary
-from recompiler.lift.elf.binary import Needs
+from recompiler.lift.elf.model import Needs
 from recompiler.lift.emit import objectwriter, runtime, templates
 from recompiler.lift.emit.body import emit
 from recompiler.lift.emit.objectwriter import Piece

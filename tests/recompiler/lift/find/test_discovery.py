@@ -11,7 +11,7 @@ import pytest
 from iced_x86 import Code
 
 from recompiler.lift.elf import binary
-from recompiler.lift.elf.dynamic import STT_FUNC
+from recompiler.lift.elf.model import STT_FUNC
 from recompiler.lift.find import discover
 from recompiler.lift.find.function import Function, Program
 from recompiler.lift.object.objectrun import HOST

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
 from recompiler.errors import Error
-
-if TYPE_CHECKING:
-    from recompiler.lift.elf.binary import Binary
-
-CODE: Final = "E_LIFT_ELF"
-R_64, R_COPY, R_GLOB_DAT, R_JUMP_SLOT, R_RELATIVE, R_IRELATIVE = 1, 5, 6, 7, 8, 37
-STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_GNU_IFUNC = 0, 1, 2, 10
+from recompiler.lift.elf.model import CODE, R_RELATIVE, Binary, Relocation, Symbol, name_at
 
 _SYM: Final = struct.Struct("<IBBHQQ")
 _RELA: Final = struct.Struct("<QIIq")
@@ -24,44 +18,7 @@ _NEEDED, _PLTRELSZ, _HASH, _STRTAB, _SYMTAB, _RELA_AT, _RELASZ, _RELAENT, _STRSZ
 _JMPREL, _INIT_ARRAY, _FINI_ARRAY, _INIT_ARRAYSZ, _FINI_ARRAYSZ = 23, 25, 26, 27, 28
 _PREINIT_ARRAY, _PREINIT_ARRAYSZ, _RELRSZ, _RELR, _RELRENT = 32, 33, 35, 36, 37
 _GNU_HASH, _FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFFB
-_LONGEST: Final = 1024  # bytes of a name that are read
 _MOST_NEEDED: Final = 4096
-
-
-class Relocation(NamedTuple):
-    """One word that is changed at load: address, R_X86_64 number, index of the dynamic symbol (0: none), addend."""
-
-    address: int
-    kind: int
-    symbol: int
-    addend: int
-
-
-class Symbol(NamedTuple):
-    """One symbol; its name is cut out of names when it is asked for."""
-
-    address: int
-    size: int
-    type: int
-    binding: int
-    section: int
-    names: bytes
-    at: int
-
-    @property
-    def name(self) -> str:
-        """The name, of 1024 bytes at most."""
-        return _name(self.names, self.at)
-
-    @property
-    def defined(self) -> bool:
-        """Whether this file has it."""
-        return self.section != 0
-
-    @property
-    def is_code(self) -> bool:
-        """Whether its type lets it be a function or a label."""
-        return self.type in (STT_FUNC, STT_GNU_IFUNC) or (self.type == STT_NOTYPE and self.section < 0xFF00)
 
 
 @dataclass(slots=True)
@@ -103,8 +60,8 @@ def read(binary: Binary, address: int, size: int) -> Tables:
         tags[tag] = value
     tables = Tables(flags_1=tags.get(_FLAGS_1, 0))
     names = _bytes(binary, tags[_STRTAB], tags.get(_STRSZ, 0), "DT_STRTAB") if _STRTAB in tags else b""
-    tables.needed = [_name(names, at) for at in needed]
-    tables.soname = _name(names, tags[_SONAME]) if _SONAME in tags else None
+    tables.needed = [name_at(names, at) for at in needed]
+    tables.soname = name_at(names, tags[_SONAME]) if _SONAME in tags else None
     if _SYMTAB in tags:
         count = _symbol_count(binary, tags)
         tables.symbols = symbols(_bytes(binary, tags[_SYMTAB], count * _SYM.size, "DT_SYMTAB"), names)
@@ -125,11 +82,6 @@ def _bytes(binary: Binary, address: int, size: int, what: str) -> bytes:
         raise Error(CODE, f"{what} at {address:#x} of {size} bytes lies outside the segments")
     at = address - segment.address
     return segment.data[at : at + size]
-
-
-def _name(names: bytes, at: int) -> str:
-    end = names.find(b"\0", at, at + _LONGEST)
-    return names[at : end if end >= 0 else at + _LONGEST].decode("utf-8", "replace")
 
 
 def _symbol_count(binary: Binary, tags: dict[int, int]) -> int:

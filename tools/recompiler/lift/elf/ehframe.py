@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from recompiler.errors import Error
+from recompiler.lift.elf.model import CODE, Binary, Fde
 
-if TYPE_CHECKING:
-    from recompiler.lift.elf.binary import Binary
-
-CODE: Final = "E_LIFT_ELF"
 OMIT: Final = 0xFF
 _INDIRECT: Final = 0x80
 _FIXED: Final = {0: "<Q", 2: "<H", 3: "<I", 4: "<Q", 8: "<q", 10: "<h", 11: "<i", 12: "<q"}
@@ -18,15 +15,6 @@ _MASK: Final = (1 << 64) - 1
 _RSP: Final = 7
 _TERMS: Final = 64  # initial instructions that are read; more say nothing about the first CFA
 _SMALL_CIE: Final = b"\0\0\0\0\x01zR\0"
-
-
-class Fde(NamedTuple):
-    """start, end: addresses. cfa: CFA minus rsp at start, 8 behind a call, -1 where computed otherwise."""
-
-    start: int
-    end: int
-    cfa: int
-    pads: tuple[int, ...]
 
 
 class _Cie(NamedTuple):

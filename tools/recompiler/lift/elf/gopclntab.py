@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from recompiler.lift.elf.ehframe import Fde
-
-if TYPE_CHECKING:
-    from recompiler.lift.elf.binary import Binary
+from recompiler.lift.elf.model import Binary, Fde
 
 # Magic -> which word of the header says where the table of functions is, and bytes of each of the two words of a row.
 _VERSIONS: Final = {0xFFFFFFFB: (None, 8), 0xFFFFFFFA: (6, 8), 0xFFFFFFF0: (7, 4), 0xFFFFFFF1: (7, 4)}

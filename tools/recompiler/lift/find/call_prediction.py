@@ -15,7 +15,7 @@ from typing import Final
 from iced_x86 import CpuidFeature
 
 from recompiler.errors import Error
-from recompiler.lift.elf.dynamic import R_IRELATIVE, R_RELATIVE
+from recompiler.lift.elf.model import R_IRELATIVE, R_RELATIVE
 from recompiler.lift.find.function import Function, Program
 from recompiler.lift.x86.decode import COND, JUMP, NEXT, Facts
 

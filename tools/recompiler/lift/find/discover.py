@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from recompiler.errors import Error
-from recompiler.lift.elf.binary import CODE, Binary
+from recompiler.lift.elf.model import CODE, Binary
 from recompiler.lift.find import assemble
 from recompiler.lift.find.found import Found
 from recompiler.lift.find.function import Program

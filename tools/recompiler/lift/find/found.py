@@ -8,9 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Final
 
-from recompiler.lift.elf.binary import Binary
-from recompiler.lift.elf.dynamic import STT_NOTYPE
-from recompiler.lift.elf.ehframe import Fde
+from recompiler.lift.elf.model import STT_NOTYPE, Binary, Fde
 from recompiler.lift.find.recursive_traversal import Traversal, padding
 from recompiler.lift.x86 import decode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from recompiler.lift.elf.binary import Binary
+from recompiler.lift.elf.model import Binary
 from recompiler.lift.x86.decode import COND, JUMP, NEXT, Facts
 
 

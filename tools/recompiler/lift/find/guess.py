@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from recompiler.lift.elf.ehframe import Fde
+from recompiler.lift.elf.model import Fde
 from recompiler.lift.find import bounds, tables
 from recompiler.lift.find.found import Found
 from recompiler.lift.find.tables import Value

@@ -8,7 +8,7 @@ from typing import Final
 
 from iced_x86 import Code, Mnemonic
 
-from recompiler.lift.elf.binary import Binary
+from recompiler.lift.elf.model import Binary
 from recompiler.lift.find.linear_sweep import Text
 from recompiler.lift.x86.decode import (
     CALL,

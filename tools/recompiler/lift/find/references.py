@@ -7,8 +7,8 @@ from typing import Final
 
 from iced_x86 import Mnemonic, OpKind
 
-from recompiler.lift.elf import dynamic
-from recompiler.lift.elf.dynamic import STT_NOTYPE
+from recompiler.lift.elf import model
+from recompiler.lift.elf.model import STT_NOTYPE
 from recompiler.lift.find.found import Found
 from recompiler.lift.x86.decode import Facts
 
@@ -39,7 +39,7 @@ class References:
             if not size and binary.code_at(address):
                 self.found.named.add(address)
         for row in binary.relocations.values():
-            if row.kind in (dynamic.R_RELATIVE, dynamic.R_IRELATIVE) and self.found.in_text(row.addend):
+            if row.kind in (model.R_RELATIVE, model.R_IRELATIVE) and self.found.in_text(row.addend):
                 self.found.references.add(row.addend)
         for frame in self.found.frames:
             self.found.references.update(frame.pads)

@@ -12,8 +12,7 @@ from typing import Final, NamedTuple
 
 from iced_x86 import MemorySizeExt, Mnemonic, OpKind, Register
 
-from recompiler.lift.elf.binary import Binary
-from recompiler.lift.elf.dynamic import R_RELATIVE
+from recompiler.lift.elf.model import R_RELATIVE, Binary
 from recompiler.lift.find.function import Block, JumpTable
 from recompiler.lift.x86.decode import Facts
 

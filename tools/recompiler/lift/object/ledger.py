@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from recompiler import __version__
 from recompiler.errors import Error
-from recompiler.lift.elf.binary import Needs
+from recompiler.lift.elf.model import Needs
 from recompiler.lift.find.function import Block, Function, Program
 from recompiler.lift.x86 import listing
 from recompiler.lift.x86.decode import INVALID, NEXT, Facts
