@@ -247,7 +247,8 @@ static int cannot_open(const char *path, struct rc_error *err) {
  * exposed: the error of the first directory that others can change; a file that cannot be opened comes before it. */
 static int walk(const char *path, struct rc_error *exposed, struct rc_error *err) {
     const int directory = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int at = open(*path == '/' ? "/" : ".", directory);
+    const char *start = *path == '/' ? "/" : ".";
+    int at = open(start, directory);
     const char *name = path;
 
     for (;;) {

@@ -59,7 +59,6 @@ def test_a_large_file_goes_through_a_guest_as_it_is(served: Served) -> None:
     [
         (("--", "nothing"), 127, b"not found"),
         (("--", "/bin"), 126, b"vkexec: /bin: not a regular file"),
-        (("-C", "/missing", "--", "guest", "echo"), 125, b"E_OPEN: /missing"),
         (("--", b"\xff"), 125, b"E_USAGE: text is not UTF-8"),
         (("--", "guest", "x" * 70000, "x" * 70000), 126, b"arguments too long"),
         (("--",), 125, b"a container id and a command are needed"),
@@ -79,6 +78,16 @@ def test_vkexec_says_why_nothing_was_started(
     assert result.returncode == status
     assert words in result.stderr
     assert result.stdout == b""
+
+
+def test_vkexec_says_that_a_working_directory_is_missing(served: Served) -> None:
+    """Without a root of its own a guest has no working directory, and none is entered."""
+    result = served.vkexec("-C", "/missing", "--", "guest", "echo")
+    if served.in_force() & {"root", "chroot"}:
+        assert (result.returncode, result.stdout) == (125, b"")
+        assert b"E_OPEN: /missing" in result.stderr
+    else:
+        assert (result.returncode, result.stdout) == (0, b"")
 
 
 def test_vkexec_says_when_no_vkernel_is_there(served: Served) -> None:

@@ -229,10 +229,18 @@ def remembered(path_or_fd: Path | int) -> bool:
             os.close(fd)
 
 
+def mounted_here(path: Path) -> bool:
+    device = os.stat(path).st_dev
+    name = f"{os.major(device)}:{os.minor(device)}"
+    return any(line.split()[2] == name for line in Path("/proc/self/mountinfo").read_text().splitlines())
+
+
 def test_a_verdict_is_remembered_only_of_files_that_root_or_the_vkernel_alone_can_write(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"x")
     path.chmod(0o755)
+    if not mounted_here(path):
+        pytest.skip(f"no mount of this namespace holds {tmp_path}, as below a chroot that is no mount point")
     assert remembered(path)
     for mode in (0o775, 0o757):
         path.chmod(mode)
