@@ -262,11 +262,8 @@ static int walk(const char *path, struct rc_error *exposed, struct rc_error *err
             break;
         }
         if (!exposed->code) {
-            rc_check_closed(&st, RC_E_KEYS_UNSAFE,
-                            name > path    ? path
-                            : *path == '/' ? "/"
-                                           : ".",
-                            name > path ? (size_t)(name - path) : 1, exposed);
+            rc_check_closed(&st, RC_E_KEYS_UNSAFE, name > path ? path : start, name > path ? (size_t)(name - path) : 1,
+                            exposed);
         }
         name += strspn(name, "/");
         len = strcspn(name, "/");
