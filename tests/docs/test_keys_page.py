@@ -34,7 +34,7 @@ def shell(tmp_path: Path, compile_guest: Callable[[Path], Path]) -> Callable[[st
     recompiler("manifest", "--name", "demo/agent", folder / "agent.wasm", "-o", folder / "agent.json")
     command = tmp_path / "bin" / "recompiler"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m recompiler "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m recompiler "$@"\n')
     command.chmod(0o755)
     env = os.environ | {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))

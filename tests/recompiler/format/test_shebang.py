@@ -49,7 +49,9 @@ LINES = {
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter (a script itself) that shows its arguments as JSON."""
     path = tmp_path_factory.mktemp("w") / "i"
-    path.write_text(f"#!{sys.executable} -SI\nimport json, sys\nprint(json.dumps(sys.argv))\n")
+    python = path.with_name("p")  # a first line cannot name a path with a blank
+    python.symlink_to(Path(sys.executable).resolve())
+    path.write_text(f"#!{python} -SI\nimport json, sys\nprint(json.dumps(sys.argv))\n")
     path.chmod(0o755)
     return path
 
