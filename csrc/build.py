@@ -54,7 +54,7 @@ WIDE = CSRC / "base" / "blake3_avx2.c"
 # The headers that recompiler._native binds.
 BINDING = ("base/base.h", "format/format.h", "wire/sock.h")
 WASM3 = ("pywasm3", "0.5.0")
-# Seen by wasm3 and by loader/engine.c, which shares its structures.
+# Seen by wasm3 and by loader/interpreter.c, which shares its structures.
 WASM3_DEFINES = ["-Dd_m3VerboseErrorMessages=0"]
 
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]

@@ -48,7 +48,7 @@ void end_killed(struct rc_wire *wire, int sig, const struct rc_error *why) {
 }
 
 static void fault(int sig, siginfo_t *info, void *context) {
-    struct rc_error why = {.code = RC_E_ENGINE_TRAP, .message = "the engine accessed memory that is not the guest's"};
+    struct rc_error why = {.code = RC_E_ENGINE_TRAP, .message = "wasm3 accessed memory that is not the guest's"};
     (void)sig;
     (void)context;
     if (rc_fence_is_guard(info->si_addr)) {

@@ -16,7 +16,7 @@ _Noreturn void end_killed(struct rc_wire *wire, int sig, const struct rc_error *
 /* Takes a signal with its default action; returns when that is not to die. */
 void end_by_signal(int sig);
 
-/* From here on a memory fault of the engine ends as a trap of the guest: one line, then SIGABRT. */
+/* From here on a memory fault of wasm3 ends as a trap of the guest: one line, then SIGABRT. */
 void end_on_faults(struct rc_wire *wire);
 
 #endif

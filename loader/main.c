@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "end.h"
-#include "engine.h"
 #include "format/format.h"
+#include "interpreter.h"
 #include "policy.h"
 #include "sandbox/sandbox.h"
 #include "wasi/wasi.h"
@@ -175,7 +175,7 @@ static int hello(struct rc_wire *wire, const char *cid, const struct rc_verified
 
 /* 6. From here on: messages, memory, a last line, an end. */
 static int lock(struct rc_wire *wire, struct rc_error *err) {
-    engine_prepare();
+    interpreter_prepare();
     end_on_faults(wire);
     return rc_sandbox_lock(wire->fd, err);
 }
@@ -198,7 +198,7 @@ static int load_guest(struct rc_wasi *wasi, const struct rc_verified *self, stru
     if (rc_wasi_init(wasi, err) < 0) {
         return -1;
     }
-    return engine_load(self->wasm, self->wasm_size, memory_bytes, wasi, err);
+    return interpreter_load(self->wasm, self->wasm_size, memory_bytes, wasi, err);
 }
 
 /* 8. The vkernel hears of the end, and has it on disk, before the parent does. */
@@ -231,7 +231,7 @@ int main(int argc, char **argv, char **envp) {
     if (load_guest(&wasi, &self, &err) < 0) {
         end_refused(&err);
     }
-    if (engine_run(&err) < 0) {
+    if (interpreter_run(&err) < 0) {
         end_killed(&wire, SIGABRT, &err);
     }
     /* 8. exit */

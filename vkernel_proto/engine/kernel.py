@@ -16,9 +16,9 @@ from recompiler.format.keystore import KeyStore
 from vkernel_proto.audit import Audit
 from vkernel_proto.engine.bundle import Bundle, open_bundle
 from vkernel_proto.engine.cgroups import Groups
+from vkernel_proto.engine.control_plane import ControlPlane, release
 from vkernel_proto.engine.log import Log
 from vkernel_proto.engine.loop import Loop
-from vkernel_proto.engine.plane import Plane, release
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Kernel:
             groups = Groups() if config.cgroups else None
             if groups is not None:
                 undo.callback(groups.close)
-            self.plane = Plane(self.loop, self.bundle, root, self.log.note, groups, config.disk_bytes)
+            self.plane = ControlPlane(self.loop, self.bundle, root, self.log.note, groups, config.disk_bytes)
             self._open = undo.pop_all()
 
     def close(self) -> None:

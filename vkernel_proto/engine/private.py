@@ -15,8 +15,8 @@ from vkernel_proto.controller import Denied, Request
 from vkernel_proto.engine.container import Guest
 from vkernel_proto.engine.kernel import BundleConfig, Kernel
 from vkernel_proto.engine.loop import READ, Loop
-from vkernel_proto.engine.place import Place
 from vkernel_proto.engine.start import Asked, start
+from vkernel_proto.engine.supervisor import Supervisor
 from vkernel_proto.engine.terminal import Terminal
 
 PASSED_ON: Final = tuple(
@@ -30,21 +30,21 @@ def run(
     """Runs a program of the bundle to its end: its exit status, or minus the signal that it died of.
 
     Signals that this process gets are the guest's; when fd 0 is a terminal, the guest has a pty of its own.
-    To be called in the main thread. Raises Denied; Error, as Kernel and Plane.open.
+    To be called in the main thread. Raises Denied; Error, as Kernel and ControlPlane.open.
     """
     with Kernel(config, empty) as kernel:
-        place = kernel.plane.open(cid)
+        supervisor = kernel.plane.open(cid)
         with _signals(kernel.loop) as signals:
-            run_ = _Run(kernel, place)
+            run_ = _Run(kernel, supervisor)
             return run_.until_it_ends(Request(argv[0], list(argv), dict(env), cwd), signals)
 
 
 class _Run:
     """The owner of the one guest."""
 
-    def __init__(self, kernel: Kernel, place: Place) -> None:
+    def __init__(self, kernel: Kernel, supervisor: Supervisor) -> None:
         self._kernel = kernel
-        self._place = place
+        self._supervisor = supervisor
         self._made: Guest | Denied | Error | None = None
         self._end: int | None = None
         self._broken: Error | None = None
@@ -63,9 +63,9 @@ class _Run:
         self._terminal = Terminal(loop) if os.isatty(0) else None
         try:
             fds = self._terminal.stdio() if self._terminal else [os.dup(fd) for fd in range(3)]
-            asked = Asked(request, self._terminal is not None, self, {"cid": self._place.cid})
+            asked = Asked(request, self._terminal is not None, self, {"cid": self._supervisor.cid})
             loop.watch(signals.fileno(), READ, lambda _: self._pass_on(signals))
-            start(plane, self._place, asked, fds, self._started)
+            start(plane, self._supervisor, asked, fds, self._started)
             loop.run(lambda: self._end is not None or self._broken is not None)
         finally:
             loop.forget(signals.fileno())
@@ -90,8 +90,8 @@ class _Run:
             if number == signal.SIGWINCH:
                 if self._terminal is not None:
                     self._terminal.resize()
-            elif isinstance(self._made, Guest) and self._place.container is not None:
-                self._place.container.signal(self._made.pid, number)
+            elif isinstance(self._made, Guest) and self._supervisor.container is not None:
+                self._supervisor.container.signal(self._made.pid, number)
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from vkernel_proto import signals
 from vkernel_proto.controller import Denied, Request, Verdict
 from vkernel_proto.engine.client import Client
 from vkernel_proto.engine.container import Container, End, Guest
-from vkernel_proto.engine.place import Place
-from vkernel_proto.engine.plane import Plane, release
+from vkernel_proto.engine.control_plane import ControlPlane, release
 from vkernel_proto.engine.start import Asked, decide, names, start
+from vkernel_proto.engine.supervisor import Supervisor
 from vkernel_proto.wire.json_codec import check_fields
 
 HASH: Final = re.compile(r"blake3:([0-9a-f]{64})")
@@ -35,9 +35,9 @@ _ERRNO: Final = {"E_SANDBOX": errno.EAGAIN, "E_NO_MEMORY": errno.ENOMEM, "E_RPC_
 class Requests:
     """The messages of the clients of one container id. Raises Error for a message that breaks the protocol."""
 
-    def __init__(self, plane: Plane, place: Place) -> None:
+    def __init__(self, plane: ControlPlane, supervisor: Supervisor) -> None:
         self._plane = plane
-        self._place = place
+        self._supervisor = supervisor
         self._owned: dict[Client, set[int]] = {}
         self._waits: dict[Client, dict[int, int]] = {}  # id of the request -> pid
         self.peers: dict[Client, dict[str, Any]] = {}  # for the audit log
@@ -58,7 +58,7 @@ class Requests:
         if error is not None:
             self._plane.note("drop", error=error.code, message=error.message, **peer)
         for request, pid in self._waits.pop(client, {}).items():
-            self._place.forget(pid, (client, request))
+            self._supervisor.forget(pid, (client, request))
         for pid in self._owned.pop(client, ()):
             self._hang_up(pid)
 
@@ -73,7 +73,7 @@ class Requests:
                 os.close(fd)
             raise
         client.busy += 1
-        start(self._plane, self._place, asked, fds, lambda made: self._started(client, message["id"], made))
+        start(self._plane, self._supervisor, asked, fds, lambda made: self._started(client, message["id"], made))
 
     def _started(self, client: Client, number: int, made: Guest | Denied | Error) -> None:
         if not isinstance(made, Guest):
@@ -105,7 +105,7 @@ class Requests:
                 return
             client.answer({"id": number, "status": "ok", "entry_point": verdict.export, "entry": verdict.entry})
 
-        self._place.ready(ready)
+        self._supervisor.ready(ready)
 
     def _refuse(self, client: Client, number: int, refused: Denied | Error) -> None:
         """Why not; what could not be recorded is told to nobody."""
@@ -119,11 +119,11 @@ class Requests:
         client.answer({"id": number, "status": "denied", "reason": reason, "errno": value})
 
     def _by(self, client: Client) -> dict[str, Any]:
-        return {"cid": self._place.cid, **self.peers.get(client, {})}
+        return {"cid": self._supervisor.cid, **self.peers.get(client, {})}
 
     def _hang_up(self, pid: int) -> None:
-        if self._place.container is not None:
-            self._place.container.signal(pid, signal.SIGHUP)
+        if self._supervisor.container is not None:
+            self._supervisor.container.signal(pid, signal.SIGHUP)
 
     # ---- wait, signal, stop
 
@@ -141,13 +141,13 @@ class Requests:
                 client.tell({"id": number, **end.as_dict()})
 
         waits[number] = pid
-        self._place.wait(pid, (client, number), told)
+        self._supervisor.wait(pid, (client, number), told)
 
     def _signal(self, client: Client, message: dict[str, Any]) -> None:
         pid, number = message["pid"], message["sig"]
         if not 0 <= number <= signals.SIGNAL_MAX:
             raise Error("E_RPC_JSON", f"{number} is not a signal")
-        container = self._place.container
+        container = self._supervisor.container
         found = container is not None and pid in container.guests
         error = self._plane.note("signal", **self._by(client), pid=pid, sig=number, found=found)
         if error is not None:
@@ -157,12 +157,12 @@ class Requests:
 
     def _stop(self, client: Client, message: dict[str, Any]) -> None:
         client.busy += 1
-        self._place.stop(lambda: client.answer({"id": message["id"], "status": "ok"}))
+        self._supervisor.stop(lambda: client.answer({"id": message["id"], "status": "ok"}))
 
     # ---- ps, info
 
     def _ps(self, client: Client, message: dict[str, Any]) -> None:
-        container, now = self._place.container, time.monotonic()
+        container, now = self._supervisor.container, time.monotonic()
         rows = [
             {
                 "pid": guest.pid,
@@ -176,10 +176,10 @@ class Requests:
         client.tell({"id": message["id"], "processes": rows})
 
     def _info(self, client: Client, message: dict[str, Any]) -> None:
-        container = self._place.container
+        container = self._supervisor.container
         found = {
-            "cid": self._place.cid,
-            "state": self._place.state,
+            "cid": self._supervisor.cid,
+            "state": self._supervisor.state,
             "limits": self._plane.limits,
             "in_force": [],
             "guests": 0,
@@ -187,7 +187,7 @@ class Requests:
         }
         if container is not None:
             found |= {"host_pid": container.pid, "in_force": container.names_in_force}
-            found |= {"guests": len(container.guests), "cgroups": self._place.controllers}
+            found |= {"guests": len(container.guests), "cgroups": self._supervisor.controllers}
         client.tell({"id": message["id"], "container": found})
 
 

@@ -51,7 +51,7 @@ class BundleServer:
         """
         listener = Listener(self.config.run_dir, cid, prepare=lambda: self.kernel.plane.open(cid))
         self._listeners.append(listener)
-        requests = Requests(self.kernel.plane, self.kernel.plane.place(cid))
+        requests = Requests(self.kernel.plane, self.kernel.plane.supervisor(cid))
         self.loop.watch(listener.sock.fileno(), READ, lambda _: self._accept(listener, requests))
         return listener.path
 

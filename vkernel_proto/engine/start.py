@@ -14,8 +14,8 @@ from vkernel_proto.engine import records
 from vkernel_proto.engine.container import Container, Guest, Owner
 
 if TYPE_CHECKING:
-    from vkernel_proto.engine.place import Place
-    from vkernel_proto.engine.plane import Plane
+    from vkernel_proto.engine.control_plane import ControlPlane
+    from vkernel_proto.engine.supervisor import Supervisor
 
 Started = Callable[[Guest | Denied | Error], None]  # Error: the engine or the log could not; that is no verdict
 
@@ -31,7 +31,7 @@ class Asked:
 
 
 def decide(
-    plane: Plane, container: Container, request: Request, what: str, by: Mapping[str, Any],
+    plane: ControlPlane, container: Container, request: Request, what: str, by: Mapping[str, Any],
     then: Callable[[Verdict | Denied | Error], None],
 ) -> None:  # fmt: skip
     """Gives the controller's verdict; a denial is in the log by then, or Error (E_AUDIT) says that it is not."""
@@ -45,7 +45,9 @@ def decide(
     container.decide(request, found)
 
 
-def note_denied(plane: Plane, denied: Denied, request: Request, what: str, by: Mapping[str, Any]) -> Error | None:
+def note_denied(
+    plane: ControlPlane, denied: Denied, request: Request, what: str, by: Mapping[str, Any]
+) -> Error | None:
     """Records a denial; an Error when it could not be."""
     chain = {"chain": " ".join(denied.chain)} if denied.chain else {}
     argv0 = request.argv[0] if request.argv else ""
@@ -54,7 +56,7 @@ def note_denied(plane: Plane, denied: Denied, request: Request, what: str, by: M
     )
 
 
-def start(plane: Plane, place: Place, asked: Asked, fds: list[int], then: Started) -> None:
+def start(plane: ControlPlane, supervisor: Supervisor, asked: Asked, fds: list[int], then: Started) -> None:
     """Starts a guest with the fds 0, 1 and 2, which this takes over, in a container that may have to be made first."""
     request = asked.request
 
@@ -94,7 +96,7 @@ def start(plane: Plane, place: Place, asked: Asked, fds: list[int], then: Starte
             container.signal(made.pid, signal.SIGKILL)
         then(error or made)
 
-    place.ready(ready)
+    supervisor.ready(ready)
 
 
 def names(verdict: Verdict) -> dict[str, object]:

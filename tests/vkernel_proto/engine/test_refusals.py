@@ -20,7 +20,7 @@ from tests.bundles import TARGET, TestBundle
 from tests.csrc.engine.conftest import need
 from tests.testbed import Signer, recompiler
 from tests.vkernel_proto.engine.serving import Running, output, records, serving
-from vkernel_proto.engine import plane
+from vkernel_proto.engine import control_plane
 from vkernel_proto.engine.server import BundleConfig, BundleServer
 from vkernel_proto.wire.client import Denied
 
@@ -262,7 +262,7 @@ def test_a_bundle_that_is_not_the_signed_one_is_not_started(
     def never(*_: object) -> None:
         raise AssertionError("a zygote was started for a bundle that is refused")
 
-    monkeypatch.setattr(plane, "Zygote", never)
+    monkeypatch.setattr(control_plane, "Zygote", never)
     code = row(copy, stranger)
     pubkeys = newer(copy.signer, tmp_path) if code == "E_ROLLBACK" else copy.signer.pubkeys
     with pytest.raises(Error) as caught:

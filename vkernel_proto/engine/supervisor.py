@@ -1,6 +1,6 @@
 """One container id of a bundle: its container, made when one is needed; who waits for what; how its guests ended.
 
-A container is made when its place is opened, so that a vkernel which serves is ready. One that has ended (stop, a
+A container is made when its id is opened, so that a vkernel which serves is ready. One that has ended (stop, a
 death) is made again for the next spawn; with it go its files' changes and the ends that are remembered.
 """
 
@@ -15,7 +15,7 @@ from vkernel_proto.engine.container import Container, End, Guest
 
 if TYPE_CHECKING:
     from vkernel_proto.engine.cgroups import Group
-    from vkernel_proto.engine.plane import Plane
+    from vkernel_proto.engine.control_plane import ControlPlane
     from vkernel_proto.engine.records import Message
 
 ENDS_KEPT: Final = 1024
@@ -23,10 +23,10 @@ Then = Callable[[Container | Error], None]
 Told = Callable[[End | None], None]  # None: there is no such guest
 
 
-class Place:
+class Supervisor:
     """The state of one container id. All calls come from the loop."""
 
-    def __init__(self, plane: Plane, cid: str) -> None:
+    def __init__(self, plane: ControlPlane, cid: str) -> None:
         self.cid = cid
         self.container: Container | None = None
         self._plane = plane

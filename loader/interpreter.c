@@ -1,7 +1,7 @@
 /* In: a module that was verified, validated and walked (rc_wasm_check_engine). Out: its effects, through wasi; its
  * trap, as an error. wasm3 itself is used as it is published; what fences it is the allocator (fence.c) and m3_Yield
  * below. */
-#include "engine.h"
+#include "interpreter.h"
 
 #include <string.h>
 #include <sys/auxv.h>
@@ -17,7 +17,7 @@ static IM3Runtime runtime;
 static IM3Function start;
 static const char *stack_floor;
 
-void engine_prepare(void) {
+void interpreter_prepare(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < C_STACK) {
         limit.rlim_cur = limit.rlim_max < C_STACK ? limit.rlim_max : C_STACK;
@@ -113,14 +113,14 @@ static int link_wasi(IM3Module module, struct rc_error *err) {
     return 0;
 }
 
-int engine_load(uint8_t *wasm, size_t len, uint64_t memory_bytes, struct rc_wasi *wasi, struct rc_error *err) {
+int interpreter_load(uint8_t *wasm, size_t len, uint64_t memory_bytes, struct rc_wasi *wasi, struct rc_error *err) {
     IM3Module module;
     IM3Environment environment = m3_NewEnvironment();
     rc_fence_guarding = 1;
     runtime = environment ? m3_NewRuntime(environment, VM_STACK, wasi) : NULL;
     rc_fence_guarding = 0;
     if (runtime == NULL) {
-        return rc_fail(err, RC_E_NO_MEMORY, 0, "no memory for the engine");
+        return rc_fail(err, RC_E_NO_MEMORY, 0, "no memory for wasm3");
     }
     hide_names(wasm, len);
     M3Result why = m3_ParseModule(environment, &module, wasm, (uint32_t)len);
@@ -155,7 +155,7 @@ int engine_load(uint8_t *wasm, size_t len, uint64_t memory_bytes, struct rc_wasi
     return 0;
 }
 
-int engine_run(struct rc_error *err) {
+int interpreter_run(struct rc_error *err) {
     static const char prefix[] = "[trap] ";
     struct rc_wasi *wasi = m3_GetUserData(runtime);
     rc_fence_guarding = 1; /* memory.grow may make the guest's memory large enough for a guard only now */

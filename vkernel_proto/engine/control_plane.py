@@ -1,8 +1,8 @@
 """In: a verified bundle. Out: its zygote and containers, one for each container id; a dead zygote is replaced.
 
-    Plane   the bundle, its zygote, what all containers share
-    Place   one container id (place.py)
-    Client  one control connection, which asks (client.py)
+    ControlPlane   the bundle, its zygote, what all containers share
+    Supervisor     one container id: makes its container, and makes it again (supervisor.py)
+    Client         one control connection, which asks (client.py)
 
 Everything happens in one loop. A zygote that dies takes its containers along; the next spawn starts another, from the
 same sealed bytes.
@@ -21,8 +21,8 @@ from vkernel_proto.engine.bundle import Bundle
 from vkernel_proto.engine.cgroups import Group, Groups
 from vkernel_proto.engine.container import Container
 from vkernel_proto.engine.loop import Loop
-from vkernel_proto.engine.place import Place
 from vkernel_proto.engine.records import Message
+from vkernel_proto.engine.supervisor import Supervisor
 from vkernel_proto.engine.zygote import Zygote, failure
 
 Note = Callable[..., Error | None]  # event, fields: the record is written on return, or why it could not be
@@ -31,7 +31,7 @@ REMOVE_EVERY: Final = 0.01  # seconds between attempts to remove a group that st
 REMOVE_TIMES: Final = 500
 
 
-class Plane:
+class ControlPlane:
     """The containers of one bundle. root is the directory they are made over; bundle and root stay the caller's."""
 
     def __init__(
@@ -40,13 +40,13 @@ class Plane:
         self.loop = loop
         self.bundle = bundle
         self.note = note
-        self.places: dict[str, Place] = {}
+        self.supervisors: dict[str, Supervisor] = {}
         self._root = root
         self._groups = groups
         self._disk_bytes = disk_bytes or records.DISK_BYTES
         self._zygote: Zygote | None = None
         self._loading: list[Callable[[Zygote | Error], None]] = []
-        self._running: dict[int, tuple[Place, Container]] = {}
+        self._running: dict[int, tuple[Supervisor, Container]] = {}
         self._dying: list[Group] = []
         self._closing = False
 
@@ -66,23 +66,23 @@ class Plane:
             "open_files": policy.open_files,
         }
 
-    def place(self, cid: str) -> Place:
-        """The place of a container id."""
-        if cid not in self.places:
-            self.places[cid] = Place(self, cid)
-        return self.places[cid]
+    def supervisor(self, cid: str) -> Supervisor:
+        """The supervisor of a container id, which is made once."""
+        if cid not in self.supervisors:
+            self.supervisors[cid] = Supervisor(self, cid)
+        return self.supervisors[cid]
 
-    def open(self, cid: str) -> Place:
-        """The place with its container made; serves the loop until it is. Raises Error."""
-        place = self.place(cid)
+    def open(self, cid: str) -> Supervisor:
+        """The supervisor, with its container made; serves the loop until it is. Raises Error."""
+        supervisor = self.supervisor(cid)
         made: list[Container | Error] = []
-        place.ready(made.append)
+        supervisor.ready(made.append)
         self.loop.run(lambda: bool(made))
         if not made:
             raise Error("E_RPC_CLOSED", "stopped before the container was made")
         if isinstance(made[0], Error):
             raise made[0]
-        return place
+        return supervisor
 
     def group(self, cid: str) -> Group | None:
         """New groups for one container, limited; None without any."""
@@ -99,7 +99,7 @@ class Plane:
             self._dying.append(group)
         self.loop.later(REMOVE_EVERY, lambda: self.remove(group, times - 1))
 
-    def create(self, place: Place, group: Group | None, then: Made) -> None:
+    def create(self, supervisor: Supervisor, group: Group | None, then: Made) -> None:
         """Makes a container; starts and loads a zygote first when none lives."""
 
         def loaded(zygote: Zygote | Error) -> None:
@@ -107,21 +107,21 @@ class Plane:
                 then(zygote)
                 return
             try:
-                spec = records.create(self.policy, place.cid, disk_bytes=self._disk_bytes)
+                spec = records.create(self.policy, supervisor.cid, disk_bytes=self._disk_bytes)
             except Error as error:
                 then(error)
                 return
             fds = [os.dup(self._root), *(group.open() if group is not None else [])]
-            zygote.create(spec, fds, lambda answer: then(self._made(place, zygote, answer)))
+            zygote.create(spec, fds, lambda answer: then(self._made(supervisor, zygote, answer)))
 
         self._with_zygote(loaded)
 
     def close(self, seconds: float = 5.0) -> None:
         """Ends everything, serving the loop until it has ended."""
         self._closing = True
-        left = list(self.places.values())
-        for place in self.places.values():
-            place.stop(lambda place=place: left.remove(place))  # type: ignore[misc]
+        left = list(self.supervisors.values())
+        for supervisor in self.supervisors.values():
+            supervisor.stop(lambda supervisor=supervisor: left.remove(supervisor))  # type: ignore[misc]
         self.loop.run_for(seconds, lambda: not left and not self._dying and not self.loop.busy)
         if self._zygote is not None:
             self._zygote.close()
@@ -150,7 +150,7 @@ class Plane:
         for then in loading:
             then(zygote)
 
-    def _made(self, place: Place, zygote: Zygote, answer: Message | None) -> Container | Error:
+    def _made(self, supervisor: Supervisor, zygote: Zygote, answer: Message | None) -> Container | Error:
         if answer is None or answer.value[0] < 0:
             return failure(answer)
         pid = answer.value[0]
@@ -159,12 +159,12 @@ class Plane:
             made = Container(
                 self.loop,
                 *(answer, zygote.pid, os.dup(self._root), self.bundle.verified.manifest),
-                *(place.guest_ended, place.denied, lambda: self._silent(pid)),
+                *(supervisor.guest_ended, supervisor.denied, lambda: self._silent(pid)),
             )
         except Error as error:
             return error
         container.append(made)
-        self._running[pid] = place, made
+        self._running[pid] = supervisor, made
         return made
 
     def _silent(self, pid: int) -> None:
@@ -173,10 +173,10 @@ class Plane:
             self._stopped(pid)
 
     def _stopped(self, pid: int) -> None:
-        place, container = self._running.pop(pid, (None, None))
-        if place is not None and container is not None:
+        supervisor, container = self._running.pop(pid, (None, None))
+        if supervisor is not None and container is not None:
             container.close()
-            place.ended(container)
+            supervisor.ended(container)
 
     def _died(self, status: int) -> None:
         self._zygote = None
