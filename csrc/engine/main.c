@@ -1,5 +1,8 @@
-/* The engine: rc-engine FD. FD is a connected SOCK_SEQPACKET socket; its records (control.h) say the rest.
- * Table of contents: a clean process, then the zygote, which loads one bundle, locks itself down and forks. */
+/* The engine. In: a connected SOCK_SEQPACKET socket, whose records (control.h) say the rest. Out: a clean process, then
+ * the zygote, which loads one bundle, locks itself down and forks.
+ *
+ *   rc-engine FD
+ *   rc-engine --syscalls    the rows of linux/wasi/table.c, for docs/syscalls.md */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/linux/wasi/linux.h"
 #include "engine/wasmtime/fail.h"
 #include "sandbox/sandbox.h"
 
@@ -74,6 +78,9 @@ static int sane_process(int control, struct rc_error *err) {
 
 int main(int argc, char **argv) {
     struct rc_error err = {.code = RC_E_USAGE, .message = "usage: rc-engine CONTROL-FD (docs/engine.md)"};
+    if (argc == 2 && strcmp(argv[1], "--syscalls") == 0) {
+        return sys_document();
+    }
     int control = argc == 2 ? control_of(argv[1], &err) : -1;
     if (control < 0 || sane_process(control, &err) < 0) {
         engine_refuse(&err);

@@ -1,7 +1,7 @@
 /* In: a lifted program: its ELF file, artifact and pc map. Out: the program, run as if execve(2) had started it.
  *
  *   rc-lifted ELF CWASM PCMAP ARGV0 [ARG ...]    a file may be /proc/self/fd/N: then ARGV0 is the program's name
- *   rc-lifted --syscalls                         the table of docs/lifted.md */
+ *   rc-lifted --syscalls                         the rows of linux/lifted/table.c, for docs/syscalls.md */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -25,7 +25,7 @@ extern const int linux_row_count;
 /* Performs a syscall of the guest, in two halves; its rax. call->pc is where the guest goes on. */
 int64_t syscall_answer(struct call *call);                 /* no registers are needed */
 int64_t syscall_finish(struct call *call, int64_t result); /* with all registers in the globals: and signals */
-/* The table as Markdown on fd 1; 0. */
+/* The table on fd 1: number, name, status, remark, with TABs between them; 0. */
 int syscall_document(void);
 
 /* ---- wait.c */

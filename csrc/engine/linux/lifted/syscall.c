@@ -61,10 +61,9 @@ int64_t syscall_finish(struct call *call, int64_t result) {
 }
 
 int syscall_document(void) {
-    printf("| number | name | is | remark |\n|---|---|---|---|\n");
     for (int i = 0; i < linux_row_count; i++) {
         const struct linux_row *row = &linux_rows[i];
-        printf("| %u | %s | %s | %s |\n", row->nr, row->name, row->status, row->remark);
+        printf("%u\t%s\t%s\t%s\n", row->nr, row->name, row->status, row->remark);
     }
     return 0;
 }

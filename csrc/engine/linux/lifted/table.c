@@ -1,6 +1,6 @@
-/* The syscalls of x86-64 Linux as lifted programs have them: the table is the documentation (docs/lifted.md is checked
- * against it). `full` is Linux's behaviour, `partial` is it with the limits of the remark, `refused` answers ENOSYS or
- * EPERM. A number that has no row is ENOSYS. Linux's arch/x86/entry/syscalls/syscall_64.tbl. */
+/* The syscalls of x86-64 Linux as lifted programs have them; docs/syscalls.md is made from these rows. `full` is
+ * Linux's behaviour, `partial` is it with the limits of the remark, `refused` answers ENOSYS or EPERM. A number that
+ * has no row is ENOSYS. Linux's arch/x86/entry/syscalls/syscall_64.tbl. */
 #include <sys/syscall.h>
 
 #include "engine/linux/lifted/linux.h"
@@ -36,8 +36,7 @@ const struct linux_row linux_rows[] = {
     CODE(rt_sigaction, rt_sigaction, ""),
     CODE(rt_sigprocmask, rt_sigprocmask, ""),
     CODE(rt_sigreturn, rt_sigreturn, "a frame of FXSAVE, no XSAVE"),
-    CODE(ioctl, ioctl,
-         "terminals, sockets, files: the commands of the table in engine/linux/lifted/io.c; others ENOTTY"),
+    CODE(ioctl, ioctl, "terminals, sockets, files: the commands of the table in linux/lifted/io.c; others ENOTTY"),
     PASS(pread64, A(1)),
     PASS(pwrite64, A(1)),
     CODE(readv, iov, ""),
@@ -173,7 +172,7 @@ const struct linux_row linux_rows[] = {
     DENY(vhangup, SYSTEM),
     NONE(modify_ldt, "segments have flat bases only"),
     DENY(pivot_root, SYSTEM),
-    CODE(prctl, prctl, "the options of the table in engine/linux/lifted/process.c; others EINVAL"),
+    CODE(prctl, prctl, "the options of the table in linux/lifted/process.c; others EINVAL"),
     CODE(arch_prctl, arch_prctl, "FS and GS; others EINVAL"),
     DENY(adjtimex, SYSTEM),
     CODE(setrlimit, rlimit, "address space, data and stack: kept, not enforced"),

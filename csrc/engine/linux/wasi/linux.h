@@ -19,6 +19,8 @@ struct sys_row {
 };
 extern const struct sys_row sys_rows[];
 extern const int sys_row_count;
+/* The table on fd 1: number, name, status, remark, with TABs between them; 0. */
+int sys_document(void);
 /* The backend under WASI in this process, a guest of c. */
 struct rc_sys *sys_host(const struct container *c);
 
