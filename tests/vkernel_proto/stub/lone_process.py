@@ -14,7 +14,8 @@ from typing import Any
 from recompiler.format.manifest import Manifest, Policy
 from vkernel_proto.stub.container import Container
 from vkernel_proto.stub.process import Process
-from vkernel_proto.stub.syscalls import BY_NUMBER, TABLE
+from vkernel_proto.stub.syscalls import TABLE
+from vkernel_proto.wire.syscalls import BY_NAME
 
 NUMBERS = {row.name: row.nr for row in TABLE}
 AT_FDCWD = -100
@@ -35,7 +36,7 @@ class Lone:
         self.records.append({"event": event, **fields})
 
     def __call__(self, name: str, *args: int | bytes, data: bytes = b"") -> tuple[int, bytes]:
-        row = BY_NUMBER[NUMBERS[name]]
+        row = BY_NAME[name]
         letters = row.letters.replace("d", "")
         assert [type(arg) is bytes for arg in args] == [letter == "s" for letter in letters], (name, args)
         numbers = [arg if isinstance(arg, int) else 0 for arg in args]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.testbed import eventually
 from tests.vkernel_proto.stub.lone_process import AT_FDCWD, Lone, container, in_thread, lone_process, policy
 
 EINTR = -errno.EINTR
@@ -313,8 +314,7 @@ def test_futex_wakes_the_longest_waiting_and_counts(tmp_path: Path) -> None:
             answers = []
             for count, lone in enumerate(lones[:3], 1):
                 answers.append(in_thread(partial(lone.ret, "futex", 77, 0, 1, 1, -1)))
-                while len(shared._waiters.get(77, ())) < count:
-                    time.sleep(0.001)
+                eventually(lambda count=count: len(shared._waiters.get(77, ())) == count)
             assert lones[3].ret("futex", 78, 1, 10, 0, 0) == 0
             assert lones[3].ret("futex", 77, 1, 0, 0, 0) == 0
             assert lones[3].ret("futex", 77, 1, 1, 0, 0) == 1
