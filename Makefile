@@ -33,8 +33,9 @@ $(VENV)/ready: tools/requirements.lock pyproject.toml
 build: setup ## the C library and the loader stubs
 	@$(CLOSED) $(PY) csrc/build.py
 
-demo: build ## hello world: compile, sign, verify, run
+demo: build ## hello world, compiled, signed and run; a program of this machine, lifted and run beside native
 	@$(CLOSED) PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/hello/demo.sh
+	@$(CLOSED) PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/lifted/demo.sh
 
 demo-multitool: build ## an image of three programs and a script: one signed bundle, run
 	@$(CLOSED) PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/multitool/demo.sh
