@@ -25,4 +25,4 @@ def test_a_named_test_is_there(file: str, name: str) -> None:
 def test_every_named_file_or_folder_is_there() -> None:
     paths = re.findall(r"`((?:csrc|tools|vkernel_proto|tests|docs)/[\w./]*)`", PAGE)
     assert len(paths) > 15
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []

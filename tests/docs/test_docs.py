@@ -113,3 +113,10 @@ def test_third_party_page_names_every_dependency() -> None:
     names = re.findall(r'"([A-Za-z0-9_-]+)', dependencies.group(1))
     assert len(names) > 5
     assert not [name for name in names if name.lower() not in page]
+
+
+@EACH_PAGE
+def test_a_line_has_at_most_120_characters_outside_of_tables_and_blocks(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", lambda block: "\n" * block[0].count("\n"), page.read_text(), flags=re.M | re.S)
+    lines = enumerate(text.splitlines(), 1)
+    assert [number for number, line in lines if len(line) > 120 and not line.startswith(("|", "    "))] == []
