@@ -1,10 +1,10 @@
-//! BLAKE3 of Zig's standard library behind a C ABI (prototypes in rc.h).
+//! BLAKE3 of Zig's standard library behind a C ABI (prototypes in base.h).
 //! In: caller-owned buffers. Out: digests. Nothing allocates, nothing panics on input.
 const std = @import("std");
 const builtin = @import("builtin");
 const Blake3 = std.crypto.hash.Blake3;
 
-/// The caller provides the state as opaque bytes; struct rc_blake3 in rc.h must be no smaller.
+/// The caller provides the state as opaque bytes; struct rc_blake3 in base.h must be no smaller.
 const state_size = 2048;
 
 /// Built for a CPU with AVX2, the names end in _avx2: base/blake3_avx2.c chooses between the two builds.
@@ -16,8 +16,8 @@ comptime {
     @export(&update, .{ .name = "rc_blake3_update" ++ suffix });
     @export(&final, .{ .name = "rc_blake3_final" ++ suffix });
     @export(&hash, .{ .name = "rc_blake3" ++ suffix });
-    if (@sizeOf(Blake3) > state_size) @compileError("raise the state of struct rc_blake3 in rc.h and state_size here");
-    if (@alignOf(Blake3) > 16) @compileError("raise the alignment of struct rc_blake3 in rc.h");
+    if (@sizeOf(Blake3) > state_size) @compileError("raise the state of struct rc_blake3 in base.h and state_size here");
+    if (@alignOf(Blake3) > 16) @compileError("raise the alignment of struct rc_blake3 in base.h");
 }
 
 fn init(state: *align(16) [state_size]u8) callconv(.c) void {

@@ -1,4 +1,4 @@
-//! Ed25519 of Zig's standard library behind a C ABI (prototypes in rc.h), with the acceptance gate of docs/format.md.
+//! Ed25519 of Zig's standard library behind a C ABI (prototypes in base.h), with the acceptance gate of docs/format.md.
 //! In: caller-owned buffers. Out: 0 accepted, -1 refused. Nothing allocates, nothing panics on input.
 const std = @import("std");
 const Ed25519 = std.crypto.sign.Ed25519;

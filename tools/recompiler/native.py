@@ -1,7 +1,7 @@
 """The C library as Python sees it: Python values in, the C functions' verdicts out. It has no ideas of its own.
 
-recompiler._native is made by csrc/build.py; its cdef is the text of csrc/base/base.h and csrc/format/format.h. A
-refusal of the C code is raised as recompiler.errors.Error with the C code's own name, offset and message.
+recompiler._native is made by csrc/build.py; its cdef is the text of the headers in its list BINDING. A refusal of
+the C code is raised as recompiler.errors.Error with the C code's own name, offset and message.
 """
 
 from __future__ import annotations

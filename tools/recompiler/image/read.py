@@ -1,7 +1,7 @@
 """In: an image on disk. Out: its layers and the programs a container of it could run. Read-only, nothing is extracted.
 
     OCI layout directory | oci-archive tar | docker save tar | plain directory tree
-      1 choose one manifest (oci_index.py)
+      1 choose one manifest (index.py)
       2 layer by layer: blob -> digest -> decompress -> diff_id -> tar entries -> tree (whiteouts applied)
       3 the programs that are still visible at the end
 

@@ -1,6 +1,6 @@
 """In: the path of an image. Out: its named parts (`index.json`, `blobs/sha256/...`) as extents of open files.
 
-Two sources: a directory and an uncompressed tar archive. Which parts make an image is oci_index.py's business.
+Two sources: a directory and an uncompressed tar archive. Which parts make an image is index.py's business.
 """
 
 from __future__ import annotations
