@@ -1,8 +1,8 @@
 """In: a lifted object, a wasm module. Out: what it says of itself, and the pc map. objectwriter.py makes it.
 
-The module imports `linux` (csrc/engine/kind/lifted), exports memory, pcmap, code, run and the registers, and carries the
-custom section `recompiler.lift`: a JSON document, then for each function its entries, then the places of its code that
-hold addresses, so that the object can be moved to another base (a static PIE or a library; a static ELF stays).
+The module imports `linux` (csrc/engine/kind/lifted), exports memory, pcmap, code, run and the registers, and carries
+the custom section `recompiler.lift`: a JSON document, then for each function its entries, then the places of its code
+that hold addresses, so that the object can be moved to another base (a static PIE or a library; a static ELF stays).
 
     u32 size, JSON | per function: start, entries (count, gaps) | per function: places (count, gaps of offsets) | LEB128
 
